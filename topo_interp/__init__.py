@@ -1,0 +1,13 @@
+"""What shape are these activations, is that shape real, and does the network use it?"""
+
+from topo_interp._errors import BudgetError as BudgetError
+from topo_interp._errors import InputError as InputError
+from topo_interp._errors import MissingEngineError as MissingEngineError
+from topo_interp._errors import SealError as SealError
+from topo_interp._errors import TopoInterpError as TopoInterpError
+from topo_interp.certificate import Certificate as Certificate
+from topo_interp.certificate import Status as Status
+from topo_interp.certificate import Term as Term
+from topo_interp.point_cloud import PointCloud as PointCloud
+
+__version__ = "0.1.0"

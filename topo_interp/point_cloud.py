@@ -1,0 +1,102 @@
+"""Rows of activations at one site, with the memory of which observation each row is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+
+__all__ = ["PointCloud"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PointCloud:
+    """Points of one site: always two axes, finite, read-only.
+
+    Attributes:
+        points: array (n, d), float32 or float64 (or any ml_dtypes float as captured).
+        rows: int64 array (n,): which observation of the store's row table each row is.
+        site: module path of the site, "" if unknown.
+        groups: names of the row-table columns in which rows share values (sequence, item, template): rows that share
+            one are not independent. Empty when nothing is known.
+
+    >>> PointCloud([[0.0, 1.0], [2.0, 3.0]], site="encoder.layer.0")
+    PointCloud(2 x 2 float64, site='encoder.layer.0')
+    """
+
+    points: np.ndarray
+    rows: np.ndarray = None  # type: ignore[assignment]
+    site: str = ""
+    groups: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        points = np.asarray(self.points)
+        if points.dtype == object or np.issubdtype(points.dtype, np.complexfloating) or points.dtype.kind in "USMm":
+            raise InputError(f"points have dtype {points.dtype}; give real numbers")
+        if points.ndim != 2:
+            raise InputError(
+                f"points have shape {points.shape}; two axes (rows, coordinates) are needed: reshape with "
+                "x.reshape(len(x), -1) or choose a row selector such as ti.mean_pool()"
+            )
+        if points.shape[0] == 0 or points.shape[1] == 0:
+            raise InputError(f"points have shape {points.shape}; at least one row and one coordinate are needed")
+        if points.dtype.kind in "bui":
+            wide = points.astype(np.float64)
+            if points.dtype.kind != "b" and not np.array_equal(wide.astype(points.dtype), points):
+                raise InputError(f"points of dtype {points.dtype} hold integers that float64 can not represent exactly")
+            points = wide
+        finite = np.isfinite(points.astype(np.float32) if points.dtype.itemsize < 4 else points).all(axis=1)
+        if not finite.all():
+            bad = int(np.flatnonzero(~finite)[0])
+            raise InputError(
+                f"row {bad} has a NaN or an infinity ({int((~finite).sum())} of {len(points)} rows do); "
+                "drop such rows with x[np.isfinite(x).all(axis=1)]"
+            )
+        rows = np.arange(len(points), dtype=np.int64) if self.rows is None else np.asarray(self.rows)
+        if rows.shape != (len(points),) or rows.dtype.kind not in "iu":
+            raise InputError(f"rows have shape {rows.shape} and dtype {rows.dtype}; {len(points)} integers are needed")
+        object.__setattr__(self, "points", _frozen(points))
+        object.__setattr__(self, "rows", _frozen(rows.astype(np.int64, copy=False)))
+        object.__setattr__(self, "groups", tuple(self.groups))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, coordinates)."""
+        return self.points.shape  # type: ignore[return-value]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        out = self.points if dtype is None else self.points.astype(dtype, copy=False)
+        return out.copy() if copy else out
+
+    def __repr__(self) -> str:
+        return f"PointCloud({self.shape[0]} x {self.shape[1]} {self.points.dtype}, site={self.site!r})"
+
+    def take(self, index: np.ndarray) -> PointCloud:
+        """The rows chosen by an index array or a boolean mask, with their observations."""
+        return dataclasses.replace(self, points=self.points[index], rows=self.rows[index])
+
+    def digest(self) -> str:
+        """SHA-256 (first 16 hexadecimal digits) of dtype, shape and bytes of the points."""
+        return array_digest(self.points)
+
+
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 (first 16 hexadecimal digits) of an array's dtype, shape and bytes."""
+    array = np.ascontiguousarray(array)
+    state = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    state.update(array.reshape(-1).view(np.uint8).data)
+    return state.hexdigest()[:16]
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    # A view is enough to refuse writes through the value; the caller's own array stays writable to its owner.
+    view = array.view()
+    view.flags.writeable = False
+    return view
