@@ -49,7 +49,14 @@ def progress(total: int | None, description: str, enabled: bool = True) -> Itera
     if not (console.is_terminal or console.is_jupyter):
         yield ProgressLine()
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     with _lock:
         display, mine = _shown, _shown is None
@@ -62,10 +69,11 @@ def progress(total: int | None, description: str, enabled: bool = True) -> Itera
         yield ProgressLine(display, task)
     finally:
         with _lock:
-            display.remove_task(task)
             if mine:
                 _shown = None
                 display.stop()
+            else:
+                display.remove_task(task)
 
 
 def _plain(description: str | None) -> str | None:
