@@ -5,6 +5,7 @@ from topo_interp._errors import InputError as InputError
 from topo_interp._errors import MissingEngineError as MissingEngineError
 from topo_interp._errors import SealError as SealError
 from topo_interp._errors import TopoInterpError as TopoInterpError
+from topo_interp._native import build_info as build_info
 from topo_interp.certificate import Certificate as Certificate
 from topo_interp.certificate import Status as Status
 from topo_interp.certificate import Term as Term

@@ -1,0 +1,65 @@
+# make demo   install into .venv and run the demonstration
+# make test   install with the test tools and run every test (doctests and notebooks included)
+# make dev    editable install that rebuilds the extension whenever a C++ source has changed
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What is installed: this folder, or a wheel built before (make test WHEEL=dist/topo_interp-...whl).
+WHEEL ?= .
+SOURCES := pyproject.toml constraints.txt $(shell find topo_interp cpp_ext -type f -not -name '*.pyc' 2>/dev/null)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST_ARGS ?=
+
+.PHONY: demo test test-fast test-giotto dev wheel bench bench-check lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/topo-interp demo
+
+# The console script, not `python -m pytest`: the latter would put the source folder first on the import path.
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest --junitxml=build/junit.xml $(PYTEST_ARGS) tests
+	$(BIN)/pytest --junitxml=build/junit-doctest.xml --doctest-modules --pyargs topo_interp
+
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/pytest -m "not slow" --ignore=tests/test_notebooks.py $(PYTEST_ARGS) tests
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python >= 3.10 is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
+	$(INSTALL) "$(WHEEL)"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python $(SOURCES)
+	$(INSTALL) "$(WHEEL)[dev]"
+	touch $@ $(VENV)/.installed
+
+# Rebuilding on import needs the build requirements in the environment itself, hence no build isolation.
+dev: $(VENV)/bin/python
+	$(INSTALL) "scikit-build-core>=0.10" "nanobind>=2.2,<4" cmake ninja
+	$(INSTALL) --no-build-isolation -C editable.rebuild=true -C editable.verbose=false -e '.[dev]'
+
+wheel: $(VENV)/bin/python
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# giotto-tda pins an old numpy and scikit-learn, so it gets an environment of its own; this shows that we live beside it.
+test-giotto:
+	$(PYTHON) -m venv $(VENV)-giotto
+	$(VENV)-giotto/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c tests/giotto/constraints.txt \
+	    "$(WHEEL)" giotto-tda==0.6.2 giotto-ph pytest pytest-timeout
+	$(VENV)-giotto/bin/pytest --junitxml=build/junit-giotto.xml tests/giotto
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/distances.py
+	$(BIN)/python benchmarks/persistence.py
+
+bench-check: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/check.py
+
+lint: $(VENV)/bin/python
+	$(INSTALL) ruff
+	$(BIN)/ruff check topo_interp tests benchmarks
+
+clean:
+	rm -rf build dist $(VENV) $(VENV)-giotto

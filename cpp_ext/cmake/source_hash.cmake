@@ -1,0 +1,11 @@
+# Run at build time: cmake -DOUT=... -DROOT=... -P source_hash.cmake; writes the hash of every C++ source.
+file(GLOB_RECURSE sources "${ROOT}/*.cpp" "${ROOT}/*.hpp" "${ROOT}/*.cu" "${ROOT}/*.cuh")
+list(SORT sources)
+set(all "")
+foreach(source IN LISTS sources)
+  file(SHA256 "${source}" hash)
+  string(APPEND all "${hash}")
+endforeach()
+string(SHA256 hash "${all}")
+string(SUBSTRING "${hash}" 0 16 hash)
+file(CONFIGURE OUTPUT "${OUT}" CONTENT "#define TOPO_INTERP_SOURCE_HASH \"@hash@\"\n" @ONLY)

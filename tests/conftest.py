@@ -1,0 +1,28 @@
+"""Shared by all tests: where the known-answer data lies, and proof that the installed package is what runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    import topo_interp
+
+    return [f"topo_interp from {Path(topo_interp.__file__).parent}"]
+
+
+@pytest.fixture(scope="session")
+def natural_image_patches():
+    """The two clouds of natural-image patches (15000 x 8), where TOPO_INTERP_DATA names their folder."""
+    import numpy as np
+
+    folder = os.environ.get("TOPO_INTERP_DATA")
+    if folder is None:
+        pytest.skip("TOPO_INTERP_DATA does not name the folder of natural_image_patches.npz")
+    path = Path(folder) / "natural_image_patches.npz"
+    assert path.is_file(), f"TOPO_INTERP_DATA is set, but {path} is not there"
+    with np.load(path) as archive:
+        return {name: archive[name] for name in archive.files}
