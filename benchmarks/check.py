@@ -1,0 +1,63 @@
+"""Measure every promised figure and print it beside its promise: `make bench-check`.
+
+floors.toml holds one row per figure. A benchmark script writes its figures with `--json PATH`; scripts measure medians, and
+ratios within one run, because absolute times on a shared machine say little. Exit code 1 when a promise is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    sys.exit("make bench-check needs Python >= 3.11 (it reads TOML)")
+
+HERE = Path(__file__).resolve().parent
+
+
+def judge(floors: list[dict], measured: dict[str, float]) -> tuple[list[str], bool]:
+    """One line per floor, and whether all are kept. A figure that was not measured is a miss."""
+    lines, kept = [], True
+    for floor in floors:
+        name, value = floor["name"], measured.get(floor["name"])
+        ok = value is not None and value <= floor.get("at_most", float("inf")) and value >= floor.get("at_least", float("-inf"))
+        kept &= ok
+        promise = f"<= {floor['at_most']}" if "at_most" in floor else f">= {floor['at_least']}"
+        shown = "not measured" if value is None else f"{value:.4g}"
+        lines.append(f"{'ok  ' if ok else 'MISS'}  {name:58s} {shown:>12s}   promised {promise}")
+    return lines, kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help="just the floors whose name contains this")
+    arguments = parser.parse_args()
+    floors = tomllib.loads((HERE / "floors.toml").read_text())["floor"]
+    for floor in floors:
+        if ("at_most" in floor) == ("at_least" in floor):
+            sys.exit(f"{floor['name']}: a floor has either at_most or at_least")
+    floors = [floor for floor in floors if arguments.only is None or arguments.only in floor["name"]]
+    if not floors:
+        sys.exit(f"no floor's name contains {arguments.only!r}")
+    measured: dict[str, float] = {}
+    for command in dict.fromkeys(floor["command"] for floor in floors):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "figures.json"
+            script, *rest = command.split()
+            print(f"$ python benchmarks/{command}", flush=True)
+            subprocess.run([sys.executable, str(HERE / script), *rest, "--json", str(out)], check=False)
+            if out.exists():
+                measured.update(json.loads(out.read_text()))
+    lines, kept = judge(floors, measured)
+    print("\n".join(lines))
+    sys.exit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()

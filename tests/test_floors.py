@@ -1,0 +1,44 @@
+"""The judge of promised figures: a miss and a figure that was not measured must both fail."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib needs Python 3.11")
+
+
+@pytest.fixture(scope="module")
+def check():
+    return runpy.run_path(str(BENCHMARKS / "check.py"))
+
+
+@pytest.mark.parametrize(
+    ("measured", "kept"), [({"a": 1.0}, True), ({"a": 1.01}, False), ({}, False), ({"a": float("nan")}, False)]
+)
+def test_judge(check, measured, kept):
+    lines, verdict = check["judge"]([{"name": "a", "at_most": 1.0}], measured)
+    assert verdict is kept
+    assert lines[0].startswith("ok" if kept else "MISS")
+
+
+def test_judge_of_lower_bounds(check):
+    floor = {"name": "speedup", "at_least": 25}
+    assert check["judge"]([floor], {"speedup": 25.0})[1]
+    assert not check["judge"]([floor], {"speedup": 24.9})[1]
+
+
+def test_every_floor_is_well_formed():
+    import tomllib
+
+    floors = tomllib.loads((BENCHMARKS / "floors.toml").read_text())["floor"]
+    assert len(floors) > 3
+    names = [floor["name"] for floor in floors]
+    assert len(set(names)) == len(names)
+    for floor in floors:
+        assert ("at_most" in floor) != ("at_least" in floor), floor
+        assert (BENCHMARKS / floor["command"].split()[0]).is_file(), floor
