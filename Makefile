@@ -46,7 +46,7 @@ wheel: $(VENV)/bin/python
 # giotto-tda pins an old numpy and scikit-learn, so it gets an environment of its own; this shows that we live beside it.
 test-giotto:
 	$(PYTHON) -m venv $(VENV)-giotto
-	$(VENV)-giotto/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c tests/giotto/constraints.txt \
+	$(VENV)-giotto/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    "$(WHEEL)" giotto-tda==0.6.2 giotto-ph pytest pytest-timeout
 	$(VENV)-giotto/bin/pytest --junitxml=build/junit-giotto.xml tests/giotto
 
