@@ -1,5 +1,6 @@
 """What shape are these activations, is that shape real, and does the network use it?"""
 
+from topo_interp import metrics as metrics
 from topo_interp._errors import BudgetError as BudgetError
 from topo_interp._errors import InputError as InputError
 from topo_interp._errors import MissingEngineError as MissingEngineError
@@ -9,6 +10,9 @@ from topo_interp._native import build_info as build_info
 from topo_interp.certificate import Certificate as Certificate
 from topo_interp.certificate import Status as Status
 from topo_interp.certificate import Term as Term
+from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
+from topo_interp.geometry.distances import pairwise_distances as pairwise_distances
+from topo_interp.metrics import Metric as Metric
 from topo_interp.point_cloud import PointCloud as PointCloud
 
 __version__ = "0.1.0"

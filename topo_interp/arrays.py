@@ -1,0 +1,115 @@
+"""Any input that holds points becomes one checked array: two axes, C order, float32 or float64, finite."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.point_cloud import PointCloud
+
+__all__ = ["as_points"]
+
+
+def as_points(x: Any, *, name: str = "x") -> np.ndarray:
+    """Points as a C-contiguous array (n, d): float32 from 16- and 32-bit floats, float64 from everything wider.
+
+    Takes numpy and ml_dtypes arrays, torch CPU tensors of any stride, PointClouds, data frames and lists. Integers and
+    booleans become float64, exactly or not at all. An array that already fits is returned without a copy.
+
+    >>> as_points([[0, 1], [2, 3]])
+    array([[0., 1.],
+           [2., 3.]])
+
+    Args:
+        x: points, rows are observations.
+        name: what the errors call it.
+
+    Raises:
+        InputError: not two axes, empty, complex, text or objects, inexact integers, a NaN or an infinity (with its row).
+    """
+    points = as_matrix(x, name=name)
+    require_finite(points, name=name)
+    return points
+
+
+def as_matrix(x: Any, *, name: str) -> np.ndarray:
+    """Like :func:`as_points` without the look for NaN and infinity."""
+    if isinstance(x, PointCloud):
+        x = x.points
+    array = _from_torch(x, name) if _is_torch(x) else _from_numpy(x, name)
+    if array.ndim != 2:
+        hint = "reshape one observation with x[None, :] and one coordinate with x[:, None]"
+        if array.ndim > 2:
+            hint = "flatten the later axes with x.reshape(len(x), -1), or choose rows with a selector such as ti.mean_pool()"
+        raise InputError(f"{name} has shape {array.shape}; two axes (rows, coordinates) are needed: {hint}")
+    if 0 in array.shape:
+        raise InputError(f"{name} has shape {array.shape}; at least one row and one coordinate are needed")
+    return _widened(array, name)
+
+
+def require_finite(points: np.ndarray, *, name: str) -> None:
+    """Refuses NaN and infinity, naming the first row that has one."""
+    if np.isfinite(points).all():
+        return
+    finite = np.isfinite(points).all(axis=1)
+    bad = int(np.flatnonzero(~finite)[0])
+    raise InputError(
+        f"row {bad} of {name} has a NaN or an infinity ({int((~finite).sum())} of {len(points)} rows do); drop such "
+        f"rows with {name}[np.isfinite({name}).all(axis=1)]"
+    )
+
+
+def _is_torch(x: Any) -> bool:
+    torch = sys.modules.get("torch")  # a tensor can only come from a torch that is already imported
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def _from_torch(x: Any, name: str) -> np.ndarray:
+    if x.device.type != "cpu":
+        raise InputError(f"{name} is a tensor on {x.device}; move it with {name}.cpu()")
+    if str(x.layout) != "torch.strided" or x.is_quantized or x.is_nested:
+        raise InputError(f"{name} is a sparse, nested or quantized tensor; a dense one is needed, e.g. {name}.to_dense()")
+    x = x.detach().resolve_conj().resolve_neg()
+    if str(x.dtype) == "torch.bfloat16":
+        return x.float().numpy()
+    return x.numpy()
+
+
+def _from_numpy(x: Any, name: str) -> np.ndarray:
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array; fill it or drop the masked rows: np.ma.compress_rows({name})")
+    if hasattr(x, "tocsr"):
+        raise InputError(f"{name} is a sparse matrix; a dense array is needed: {name}.toarray()")
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise InputError(f"{name} is no rectangular array of numbers ({error}); give rows of equal length") from None
+
+
+def _widened(array: np.ndarray, name: str) -> np.ndarray:
+    dtype = array.dtype
+    if dtype in (np.float32, np.float64):
+        return np.ascontiguousarray(array, dtype=dtype.newbyteorder("="))
+    if dtype == np.float16 or (dtype.kind in "Vf" and dtype.itemsize <= 2 and _is_ml_dtypes_float(dtype)):
+        return np.ascontiguousarray(array.astype(np.float32))
+    if dtype.kind == "b":
+        return np.ascontiguousarray(array.astype(np.float64))
+    if dtype.kind in "iu":
+        wide = np.ascontiguousarray(array.astype(np.float64))
+        if dtype.itemsize == 8 and (np.abs(wide) > 2.0**53).any():
+            raise InputError(
+                f"{name} of dtype {dtype} holds integers beyond 2^53, which float64 can not represent; subtract an "
+                f"offset first, or say {name}.astype(np.float64) if rounding is meant"
+            )
+        return wide
+    raise InputError(
+        f"{name} has dtype {dtype}; real numbers (float16, bfloat16, float32, float64, integers, booleans) are needed, "
+        f"e.g. {name}.astype(np.float64)"
+    )
+
+
+def _is_ml_dtypes_float(dtype: np.dtype) -> bool:
+    return dtype.type.__module__ == "ml_dtypes" and "float" in dtype.name

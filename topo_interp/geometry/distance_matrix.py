@@ -1,0 +1,148 @@
+"""Distances of one cloud, half of the square, with a bound on how far a stored entry can be from the exact one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.arrays import as_points
+from topo_interp.metrics import Metric, get_metric
+from topo_interp.point_cloud import array_digest
+
+__all__ = ["DistanceMatrix"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DistanceMatrix:
+    """Symmetric distances with a zero diagonal, stored once per pair.
+
+    Attributes:
+        condensed: float32 (n(n-1)/2,), rows of the upper triangle one after another (scipy's condensed order); read-only.
+        n: number of points.
+        metric: a Metric, or the name of whatever dissimilarity was handed in.
+        rounding: every entry is within this of the exact distance of the given inputs.
+
+    >>> dm = DistanceMatrix.from_points([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+    >>> dm.condensed
+    array([5.       , 1.       , 4.2426405], dtype=float32)
+    >>> round(dm.median(), 6)
+    4.242641
+    """
+
+    condensed: np.ndarray
+    n: int
+    metric: str | Metric = "precomputed"
+    rounding: float = 0.0
+
+    def __post_init__(self) -> None:
+        condensed = np.asarray(self.condensed)
+        n = int(self.n)
+        if n < 1:
+            raise InputError(f"n is {self.n}; a distance matrix has at least one point")
+        if condensed.dtype != np.float32 or condensed.shape != (n * (n - 1) // 2,):
+            raise InputError(
+                f"condensed has dtype {condensed.dtype} and shape {condensed.shape}; float32 of shape "
+                f"({n * (n - 1) // 2},) is needed for n = {n}: build it with DistanceMatrix.from_points or .from_dense"
+            )
+        low, high = (condensed.min(), condensed.max()) if len(condensed) else (0.0, 0.0)
+        if not (low >= 0 and high < np.inf):  # a NaN makes both comparisons false
+            bad = int(np.flatnonzero(~((condensed >= 0) & (condensed < np.inf)))[0])
+            i, j = _pair(bad, n)
+            raise InputError(f"the distance of rows {i} and {j} is {condensed[bad]}; finite distances >= 0 are needed")
+        if not (0 <= self.rounding < np.inf):
+            raise InputError(f"rounding is {self.rounding}; a finite number >= 0 is needed")
+        condensed = np.ascontiguousarray(condensed).view()
+        condensed.flags.writeable = False
+        object.__setattr__(self, "condensed", condensed)
+        object.__setattr__(self, "n", n)
+        object.__setattr__(self, "rounding", float(self.rounding))
+
+    @classmethod
+    def from_points(
+        cls, x: Any, metric: str | Metric = "euclidean", threads: int | None = None
+    ) -> DistanceMatrix:
+        """The distances of the rows of ``x``: the bits of :func:`pairwise_distances`, without making the square."""
+        from topo_interp.geometry.distances import pairwise_distances
+
+        metric = get_metric(metric)
+        points = as_points(x)
+        square = pairwise_distances(points, metric=metric, threads=threads)
+        n = len(points)
+        condensed = square[np.triu_indices(n, 1)].astype(np.float32)
+        return cls(condensed, n, metric, 2.0**-23 * float(condensed.max(initial=0.0)))
+
+    @classmethod
+    def from_dense(cls, square: Any, metric: str | Metric = "precomputed") -> DistanceMatrix:
+        """From a full matrix, which must be symmetric with a zero diagonal; wider entries are rounded to float32.
+
+        >>> DistanceMatrix.from_dense([[0, 2], [2, 0]]).condensed
+        array([2.], dtype=float32)
+        """
+        square = as_points(square, name="square")
+        n = len(square)
+        if square.shape != (n, n):
+            raise InputError(f"square has shape {square.shape}; as many rows as columns are needed")
+        if square.diagonal().any():
+            i = int(np.flatnonzero(square.diagonal())[0])
+            raise InputError(f"the diagonal entry of row {i} is {square[i, i]}; a point has distance 0 to itself")
+        if not np.array_equal(square, square.T):
+            i, j = (int(k) for k in np.argwhere(square != square.T)[0])
+            raise InputError(
+                f"entries ({i}, {j}) and ({j}, {i}) differ: {square[i, j]} and {square[j, i]}; symmetrize with "
+                "(square + square.T) / 2 if the difference is rounding"
+            )
+        exact = np.concatenate([square[i, i + 1 :] for i in range(n)])
+        condensed = exact.astype(np.float32)
+        return cls(condensed, n, metric, float(np.abs(condensed - exact.astype(np.float64)).max(initial=0.0)))
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __repr__(self) -> str:
+        name = self.metric.name if isinstance(self.metric, Metric) else self.metric
+        return f"DistanceMatrix(n={self.n}, metric={name!r}, rounding={self.rounding:.3g})"
+
+    def square(self) -> np.ndarray:
+        """The full symmetric matrix (n, n), float32, a new array."""
+        out = np.zeros((self.n, self.n), dtype=np.float32)
+        start = 0
+        for i in range(self.n - 1):
+            stop = start + self.n - 1 - i
+            out[i, i + 1 :] = out[i + 1 :, i] = self.condensed[start:stop]
+            start = stop
+        return out
+
+    def median(self) -> float:
+        """Median distance over the pairs; 0.0 for a single point."""
+        return float(np.median(self.condensed)) if len(self.condensed) else 0.0
+
+    def take(self, index: Any) -> DistanceMatrix:
+        """The distances among the points chosen by integers or a mask, in that order; a point may come twice."""
+        chosen = np.arange(self.n)[np.asarray(index)]
+        if chosen.ndim != 1 or len(chosen) == 0:
+            raise InputError(f"index chooses shape {chosen.shape}; a list of at least one point is needed")
+        first, second = np.triu_indices(len(chosen), 1)
+        a, b = chosen[first], chosen[second]
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        condensed = np.zeros(len(low), dtype=np.float32)
+        apart = low < high
+        condensed[apart] = self.condensed[_position(low[apart], high[apart], self.n)]
+        return dataclasses.replace(self, condensed=condensed, n=len(chosen))
+
+    def digest(self) -> str:
+        """SHA-256 (first 16 hexadecimal digits) of the stored distances."""
+        return array_digest(self.condensed)
+
+
+def _position(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
+    i = np.asarray(i, dtype=np.int64)
+    return i * (2 * n - i - 1) // 2 + (j - i - 1)
+
+
+def _pair(position: int, n: int) -> tuple[int, int]:
+    starts = _position(np.arange(n), np.arange(n) + 1, n)
+    i = int(np.searchsorted(starts[: n - 1], position, side="right")) - 1
+    return i, int(position - starts[i]) + i + 1
