@@ -12,6 +12,15 @@ from topo_interp.certificate import Status as Status
 from topo_interp.certificate import Term as Term
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances as pairwise_distances
+from topo_interp.geometry.steps import Step as Step
+from topo_interp.geometry.steps import centered as centered
+from topo_interp.geometry.steps import drop_top_coordinates as drop_top_coordinates
+from topo_interp.geometry.steps import normalized as normalized
+from topo_interp.geometry.steps import pca as pca
+from topo_interp.geometry.steps import standardized as standardized
+from topo_interp.homology.diagrams import Diagrams as Diagrams
+from topo_interp.homology.diagrams import same_bars as same_bars
+from topo_interp.homology.rips import Rips as Rips
 from topo_interp.metrics import Metric as Metric
 from topo_interp.point_cloud import PointCloud as PointCloud
 

@@ -1,0 +1,39 @@
+"""Amounts of memory as people write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from topo_interp._errors import InputError
+
+__all__ = ["parse_bytes", "readable"]
+
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+
+def parse_bytes(amount: Any) -> int:
+    """Bytes from an integer or from text such as "4GB" or "512 MiB".
+
+    >>> parse_bytes("1.5 GB"), parse_bytes(4096)
+    (1500000000, 4096)
+    """
+    if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
+        return amount
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b)\s*", str(amount).lower())
+    if not isinstance(amount, str) or found is None or found[2] not in _UNITS:
+        raise InputError(f"{amount!r} is no amount of memory; write bytes as an integer, or text such as '4GB' or '512MiB'")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def readable(amount: int) -> str:
+    """Bytes for a reader, in decimal units.
+
+    >>> readable(1_500_000_000)
+    '1.5 GB'
+    """
+    for unit in ("TB", "GB", "MB", "kB"):
+        size = _UNITS[unit.lower()]
+        if amount >= size:
+            return f"{amount / size:.3g} {unit}"
+    return f"{amount} bytes"

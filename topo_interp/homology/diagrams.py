@@ -1,0 +1,275 @@
+"""Persistence diagrams: the bars of all degrees in one value, with what is known about their error."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.certificate import Certificate, Status, Term
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Diagrams", "same_bars"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Diagrams:
+    """All bars of a filtration, in the canonical order (dim, birth, death).
+
+    Bars of zero length are never part of it. A bar without an end has ``death = inf`` and is either *essential*
+    (it never dies) or *censored* (the threshold cut the filtration before it could die); the two are told apart.
+
+    Attributes:
+        birth: float64 array (bars,).
+        death: float64 array (bars,); ``inf`` for an open bar.
+        dim: int64 array (bars,): degree of homology.
+        max_dim: highest degree that was computed; the degrees ``0 .. max_dim`` without bars are empty, not unknown.
+        censored_at: filtration value at which a threshold cut, None when the filtration is whole.
+        certificate: how far the bars can be from the true ones.
+        scale: median distance of the points, which makes scale-free summaries possible; None when it is not known.
+        n: number of points, None when it is not known.
+        metric: name of the metric, "" when it is not known.
+        provenance: what an engine left behind for cycles and cocycles; never saved, never compared.
+
+    >>> d = Diagrams.from_bars([[(0, 1), (0, math.inf)], [(1, 2.5)]], scale=2.0)
+    >>> d[1]
+    array([[1. , 2.5]])
+    >>> d
+    Diagrams(H0: 2 bars, H1: 1 bar)
+    """
+
+    birth: np.ndarray
+    death: np.ndarray
+    dim: np.ndarray
+    max_dim: int
+    censored_at: float | None = None
+    certificate: Certificate = Certificate()
+    scale: float | None = None
+    n: int | None = None
+    metric: str = ""
+    provenance: Any = dataclasses.field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        birth, death = (np.asarray(column, dtype=np.float64) for column in (self.birth, self.death))
+        dim = np.asarray(self.dim, dtype=np.int64)
+        if not (birth.ndim == 1 and birth.shape == death.shape == dim.shape):
+            raise InputError(
+                f"birth, death and dim have shapes {birth.shape}, {death.shape}, {dim.shape}; three arrays of one "
+                "axis and one length are needed (or one list of bars per degree: Diagrams.from_bars)"
+            )
+        if not (np.isfinite(birth) & (death > birth)).all():
+            bad = int(np.flatnonzero(~(np.isfinite(birth) & (death > birth)))[0])
+            raise InputError(
+                f"bar {bad} is ({birth[bad]}, {death[bad]}); a birth is finite and a death is larger than it "
+                "(Diagrams.from_bars drops the bars of zero length)"
+            )
+        if dim.size and not 0 <= dim.min() <= dim.max() <= self.max_dim:
+            raise InputError(f"the bars have degrees {dim.min()} to {dim.max()}; they lie in 0 .. max_dim = {self.max_dim}")
+        if self.censored_at is not None and not math.isfinite(self.censored_at):
+            raise InputError(f"censored_at is {self.censored_at}; it is the finite threshold, or None when nothing was cut")
+        if self.scale is not None and not 0 <= self.scale < math.inf:
+            raise InputError(f"scale is {self.scale}; it is the median distance, or None when that is not known")
+        order = np.lexsort((death, birth, dim))
+        for name, column in (("birth", birth), ("death", death), ("dim", dim)):
+            column = column[order]
+            column.flags.writeable = False
+            object.__setattr__(self, name, column)
+
+    @classmethod
+    def from_bars(cls, bars: Sequence[Any], **fields: Any) -> Diagrams:
+        """Diagrams from one ``(bars, 2)`` array per degree; bars of zero length are dropped.
+
+        Args:
+            bars: ``bars[k]`` holds the pairs (birth, death) of degree k; ``inf`` marks an open bar.
+            **fields: the other attributes (``censored_at``, ``certificate``, ``scale``, ``n``, ``metric``).
+        """
+        if len(bars) == 0:
+            raise InputError("no degree was given; at least the bars of degree 0 are needed (an empty list will do)")
+        arrays = [np.asarray(pairs, dtype=np.float64).reshape(-1, 2) for pairs in bars]
+        dim = np.repeat(np.arange(len(arrays)), [len(pairs) for pairs in arrays])
+        pairs = np.concatenate(arrays)
+        keep = pairs[:, 0] != pairs[:, 1]
+        return cls(pairs[keep, 0], pairs[keep, 1], dim[keep], fields.pop("max_dim", len(arrays) - 1), **fields)
+
+    def __len__(self) -> int:
+        return len(self.birth)
+
+    def __getitem__(self, dim: int) -> np.ndarray:
+        """The bars of one degree: a read-only float64 array ``(bars, 2)`` of births and deaths."""
+        where = self._where(dim)
+        pairs = np.column_stack((self.birth[where], self.death[where]))
+        pairs.flags.writeable = False
+        return pairs
+
+    def _where(self, dim: int) -> slice:
+        if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
+            raise InputError(f"a degree is an integer, not {dim!r}; d[1] are the loops")
+        if not 0 <= dim <= self.max_dim:
+            raise InputError(
+                f"degree {dim} was not computed; here are 0 .. {self.max_dim}: compute it with ti.Rips(max_dim={dim})"
+                if dim > self.max_dim
+                else f"degree {dim} is negative; degrees start at 0"
+            )
+        return slice(*np.searchsorted(self.dim, [dim, dim + 1]))
+
+    def finite(self, dim: int) -> np.ndarray:
+        """The bars of one degree that end: a read-only array ``(bars, 2)``."""
+        pairs = self[dim]
+        pairs = pairs[np.isfinite(pairs[:, 1])]
+        pairs.flags.writeable = False
+        return pairs
+
+    def open(self, dim: int) -> np.ndarray:
+        """Boolean mask over ``d[dim]`` of the bars without an end, essential or censored."""
+        return np.isinf(self.death[self._where(dim)])
+
+    def censored(self, dim: int) -> np.ndarray:
+        """Boolean mask over ``d[dim]`` of the bars that the threshold cut.
+
+        A filtration of n points ends in a cone, so that exactly one bar of degree 0 is essential: the first open one
+        in the canonical order (the others of its birth differ from it in name only). All other open bars are censored
+        where a threshold cut.
+        """
+        mask = self.open(dim)
+        if self.censored_at is None:
+            return np.zeros_like(mask)
+        if dim == 0 and mask.any():
+            mask[np.argmax(mask)] = False
+        return mask
+
+    def essential(self, dim: int) -> np.ndarray:
+        """Boolean mask over ``d[dim]`` of the bars that never die."""
+        return self.open(dim) & ~self.censored(dim)
+
+    def __repr__(self) -> str:
+        counts = [np.count_nonzero(self.dim == k) for k in range(self.max_dim + 1)]
+        parts = ", ".join(f"H{k}: {count} bar{'' if count == 1 else 's'}" for k, count in enumerate(counts))
+        cut = "" if self.censored_at is None else f"; cut at {self.censored_at:.4g}"
+        return f"Diagrams({parts}{cut})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = []
+        for k in range(self.max_dim + 1):
+            pairs = self.finite(k)
+            longest = f"{np.max(pairs[:, 1] - pairs[:, 0]):.4g}" if len(pairs) else "-"
+            cells = (f"H{k}", len(self[k]), longest, int(self.essential(k).sum()), int(self.censored(k).sum()))
+            rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        head = "".join(f"<th>{name}</th>" for name in ("degree", "bars", "longest finite", "essential", "censored"))
+        return f"<table><tr>{head}</tr>{''.join(rows)}</table><p>{escape(self.certificate.explain())}</p>"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per bar: dim, birth, death, persistence, open ("", "essential" or "censored").
+
+        >>> Diagrams.from_bars([[(0, 1), (0, math.inf)]]).to_frame()
+           dim  birth  death  persistence       open
+        0    0    0.0    1.0          1.0           
+        1    0    0.0    inf          inf  essential
+        """
+        import pandas
+
+        word = np.full(len(self), "", dtype=object)
+        for k in range(self.max_dim + 1):
+            word[self._where(k)] = np.where(self.censored(k), "censored", np.where(self.open(k), "essential", ""))
+        columns = {"dim": self.dim, "birth": self.birth, "death": self.death, "persistence": self.death - self.birth}
+        return pandas.DataFrame({**columns, "open": word})
+
+    def to_gudhi(self) -> list[tuple[int, tuple[float, float]]]:
+        """gudhi's list of ``(dim, (birth, death))``; open bars have death ``inf``, as gudhi's have.
+
+        >>> Diagrams.from_bars([[(0, 1), (0, math.inf)]]).to_gudhi()
+        [(0, (0.0, 1.0)), (0, (0.0, inf))]
+        """
+        columns = zip(self.dim.tolist(), self.birth.tolist(), self.death.tolist(), strict=True)
+        return [(dim, (birth, death)) for dim, birth, death in columns]
+
+    def to_giotto(self, *, open_death: float | None = None) -> np.ndarray:
+        """giotto-tda's array ``(1, bars, 3)`` of birth, death and degree, for its transformers.
+
+        As giotto-tda does by default, homology is reduced: the essential bar of degree 0 is left out. A degree without
+        bars gets one padding row (0, 0, degree), so that it is not forgotten.
+
+        Args:
+            open_death: the death to write for censored bars, for instance ``d.censored_at``; without it, censored bars
+                are an error, because giotto-tda has no way of saying that a bar was cut.
+        """
+        if open_death is None and any(self.censored(k).any() for k in range(self.max_dim + 1)):
+            raise InputError(
+                "giotto-tda's arrays can not say that a bar was cut by the threshold: "
+                "close such bars with to_giotto(open_death=d.censored_at), or compute without a threshold"
+            )
+        parts = []
+        for k in range(self.max_dim + 1):
+            pairs = self[k][~self.essential(k)]
+            if open_death is not None:
+                pairs = np.where(np.isinf(pairs), open_death, pairs)
+            pairs = pairs if len(pairs) else np.zeros((1, 2))
+            parts.append(np.column_stack((pairs, np.full(len(pairs), float(k)))))
+        return np.concatenate(parts)[np.newaxis]
+
+    @classmethod
+    def from_giotto(cls, array: Any, *, reduced: bool = True) -> Diagrams:
+        """Diagrams from one giotto-tda array ``(1, bars, 3)`` (or ``(bars, 3)``); padding rows are dropped.
+
+        Nothing is known about the error of foreign bars, and the certificate says so.
+
+        Args:
+            array: births, deaths and degrees; for a collection give one sample, ``array[i]``.
+            reduced: True (giotto-tda's default) puts back the essential bar of degree 0 that giotto-tda leaves out.
+        """
+        rows = np.asarray(array, dtype=np.float64)
+        if rows.ndim == 3 and len(rows) == 1:
+            rows = rows[0]
+        if rows.ndim != 2 or rows.shape[1] != 3 or len(rows) == 0:
+            raise InputError(
+                f"the array has shape {np.shape(array)}; (1, bars, 3) or (bars, 3) is needed: give one sample, array[i]"
+            )
+        dims = rows[:, 2]
+        if not (np.isfinite(dims).all() and (dims == np.round(dims)).all() and dims.min() >= 0):
+            raise InputError("the third column of the array is the degree; it holds something else than integers >= 0")
+        bars = [rows[dims == k, :2] for k in range(int(dims.max()) + 1)]
+        if reduced:
+            bars[0] = np.concatenate((bars[0], [[0.0, math.inf]]))
+        return cls.from_bars(bars, certificate=_unknown_origin("giotto-tda"))
+
+    def save(self, path: str | Path) -> None:
+        """Writes the bars and the certificate; the suffix chooses ``.npz`` or ``.safetensors``."""
+        from topo_interp.homology._files import save_diagrams
+
+        save_diagrams(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Diagrams:
+        """The diagrams written by :meth:`save`; never unpickles."""
+        from topo_interp.homology._files import load_diagrams
+
+        return load_diagrams(Path(path))
+
+
+def same_bars(a: Diagrams, b: Diagrams) -> bool:
+    """Whether two diagrams have the same bars in every degree, as multisets of pairs, bit for bit.
+
+    Births and deaths are compared together: {(0, 5), (1, 2)} and {(0, 2), (1, 5)} differ.
+
+    >>> one = Diagrams.from_bars([[(0, 5), (1, 2)]])
+    >>> same_bars(one, Diagrams.from_bars([[(1, 2), (0, 5)]])), same_bars(one, Diagrams.from_bars([[(0, 2), (1, 5)]]))
+    (True, False)
+    """
+    return a.max_dim == b.max_dim and _multiset(a.to_gudhi()) == _multiset(b.to_gudhi())
+
+
+def _multiset(bars: Iterable[tuple[int, tuple[float, float]]]) -> Counter[tuple[int, tuple[float, float]]]:
+    return Counter(bars)
+
+
+def _unknown_origin(source: str) -> Certificate:
+    return Certificate(terms=(Term(f"bars taken over from {source}", math.inf, math.inf),), status=Status.BOUNDED, engine=source)

@@ -1,0 +1,59 @@
+"""The programs that reduce a filtration to bars, by name; each is imported when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from typing import TYPE_CHECKING, cast
+
+from topo_interp._errors import InputError
+from topo_interp.homology.engines._base import Engine, RawBars
+
+if TYPE_CHECKING:
+    from topo_interp.homology.rips import Rips
+
+__all__ = ["Engine", "RawBars", "choose_engine", "engine_names"]
+
+# In the order of preference of "auto": the first that can do the recipe is taken.
+_MODULES = {
+    "ripser": "topo_interp.homology.engines.ripser_engine",
+    "giotto-ph": "topo_interp.homology.engines.giotto_ph_engine",
+    "gudhi": "topo_interp.homology.engines.gudhi_engine",
+}
+_AUTO = ("ripser", "gudhi")
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines that can be named, installed or not."""
+    return tuple(_MODULES)
+
+
+def choose_engine(name: str, recipe: Rips, n: int) -> Engine:
+    """The engine for a recipe on n points; an error says which engine can do what the named one can not."""
+    if name == "auto":
+        able = [engine for engine in map(_load, _AUTO) if not _refusal(engine, recipe, n)]
+        if not able:
+            reasons = "; ".join(cast(str, _refusal(_load(other), recipe, n)) for other in _AUTO)
+            raise InputError(f"no engine can compute this recipe on {n} points: {reasons}")
+        return able[0]
+    if name not in _MODULES:
+        raise InputError(f"no engine is called {name!r}; there are 'auto', {', '.join(map(repr, _MODULES))}")
+    engine = _load(name)
+    reason = _refusal(engine, recipe, n)
+    if reason:
+        raise InputError(f"{reason}; use engine='auto'")
+    return engine
+
+
+def _load(name: str) -> Engine:
+    return cast(Engine, importlib.import_module(_MODULES[name]).ENGINE)
+
+
+def _refusal(engine: Engine, recipe: Rips, n: int) -> str | None:
+    if engine.max_dim is not None and recipe.max_dim > engine.max_dim:
+        return f"engine {engine.name!r} computes degrees up to {engine.max_dim}, not {recipe.max_dim}"
+    if recipe.field > engine.max_field:
+        return f"engine {engine.name!r} computes over Z/p for p up to {engine.max_field}, not {recipe.field}"
+    if engine.index_bits is not None and math.comb(n, recipe.max_dim + 2) >= 2**engine.index_bits:
+        return f"engine {engine.name!r} can not number the {recipe.max_dim + 1}-simplices of {n} points in {engine.index_bits} bits"
+    return None

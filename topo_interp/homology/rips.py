@@ -1,0 +1,204 @@
+"""The Vietoris-Rips recipe: what defines the bars of a cloud, and the call that computes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import BudgetError, InputError, MissingEngineError
+from topo_interp._value import Value
+from topo_interp.arrays import as_points
+from topo_interp.certificate import Certificate, Status, Term
+from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.geometry.steps import Step
+from topo_interp.homology._memory import parse_bytes, readable
+from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.engines import RawBars, choose_engine
+from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
+from topo_interp.metrics import Metric, get_metric
+from topo_interp.point_cloud import array_digest
+
+__all__ = ["Rips"]
+
+_PRECOMPUTED = "precomputed"  # as a recipe's metric: whatever the given DistanceMatrix holds
+
+
+@dataclasses.dataclass(frozen=True)
+class Rips(Value, kind="rips"):
+    """The Vietoris-Rips filtration of a cloud: a frozen recipe that holds only what defines the result.
+
+    A simplex enters at its diameter, the largest distance between two of its vertices.
+
+    >>> import topo_interp as ti
+    >>> square = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+    >>> d = ti.Rips(max_dim=1)(square)
+    >>> d
+    Diagrams(H0: 4 bars, H1: 1 bar)
+    >>> d[1].round(4)
+    array([[1.    , 1.4142]])
+
+    Args:
+        metric: name of a metric (``ti.metrics.table()``) or a metric value; "precomputed" takes any DistanceMatrix. A
+            dissimilarity that is no metric is allowed: the bars are defined without the triangle inequality.
+        steps: preprocessing values, applied in their order: ``(ti.centered(), ti.pca(50))``.
+        max_dim: highest degree of homology: 0 components, 1 loops, 2 voids.
+        threshold: largest diameter; None for the whole filtration. Below the enclosing radius it censors bars.
+        field: a prime p; homology has coefficients in Z/p.
+    """
+
+    metric: str | Value = "euclidean"
+    steps: tuple[Step, ...] = dataclasses.field(default=(), kw_only=True)
+    max_dim: int = dataclasses.field(default=1, kw_only=True)
+    threshold: float | None = dataclasses.field(default=None, kw_only=True)
+    field: int = dataclasses.field(default=2, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metric", _short(self.metric))
+        steps = (self.steps,) if isinstance(self.steps, Step) else self.steps
+        if not isinstance(steps, (tuple, list)) or not all(isinstance(step, Step) for step in steps):
+            raise InputError(f"steps is {self.steps!r}; a tuple of steps is needed, such as steps=(ti.centered(), ti.pca(50))")
+        object.__setattr__(self, "steps", tuple(steps))
+        if not _is_integer(self.max_dim) or self.max_dim < 0:
+            raise InputError(f"max_dim is {self.max_dim!r}; the highest degree is an integer >= 0, such as max_dim=1")
+        if not _is_integer(self.field) or not _is_prime(self.field):
+            raise InputError(f"field is {self.field!r}; Z/p is a field for a prime p, such as field=2 or field=3")
+        object.__setattr__(self, "max_dim", int(self.max_dim))
+        object.__setattr__(self, "field", int(self.field))
+        if self.threshold is not None:
+            if isinstance(self.threshold, bool) or not isinstance(self.threshold, (int, float, np.number)) or not self.threshold >= 0:
+                raise InputError(f"threshold is {self.threshold!r}; it is a distance >= 0, or None for the whole filtration")
+            threshold = float(self.threshold)
+            object.__setattr__(self, "threshold", None if math.isinf(threshold) else threshold)
+
+    def __call__(
+        self,
+        cloud: Any,
+        engine: str = "auto",
+        device: str = "cpu",
+        threads: int | None = None,
+        memory: int | str | None = None,
+        progress: bool = False,
+    ) -> Diagrams:
+        """The diagrams of a cloud; the arguments after it say how to compute and change no bar.
+
+        Args:
+            cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or a DistanceMatrix of this recipe's metric.
+            engine: "auto", "ripser", "gudhi" or "giotto-ph". All give the same bars.
+            device: "cpu".
+            threads: number of threads, None for all cores of this process.
+            memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
+                it; None for no budget.
+            progress: whether to show a progress line.
+
+        Raises:
+            InputError: the cloud or the recipe can not be used as it is.
+            MissingEngineError: the engine or the device is not there.
+            BudgetError: the budget is too small.
+        """
+        if self.metric == _PRECOMPUTED and not isinstance(cloud, DistanceMatrix):
+            raise InputError(
+                "the recipe's metric is 'precomputed' and points were given: give ti.DistanceMatrix.from_dense(square), "
+                "or name a metric, such as ti.Rips('euclidean')"
+            )
+        if device != "cpu":
+            raise MissingEngineError(f"no engine computes on device {device!r}; use device='cpu'")
+        points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
+        chosen = choose_engine(engine, self, n)
+        if memory is not None:
+            _check_budget(chosen.name, 4 * n * (n - 1) // 2 + chosen.memory(n, self.max_dim), parse_bytes(memory), n)
+        if points is None:
+            matrix, digest = self._given(cloud), cloud.digest()
+        else:
+            matrix, digest = self._distances(points, threads), array_digest(points)
+        radius = enclosing_radius(matrix)
+        threshold = None if self.threshold is None else float32_at_most(self.threshold)
+        if threshold is not None and threshold >= radius:
+            threshold = None  # a cone from the enclosing radius on: nothing is left that a cut could hide
+        if n == 1:
+            raw = RawBars([np.array([[0.0, math.inf]])] + [np.empty((0, 2))] * self.max_dim, "one point")
+        else:
+            raw = chosen.compute(
+                matrix, max_dim=self.max_dim, threshold=threshold, field=self.field, threads=threads, progress=progress
+            )
+        rounding = float(matrix.rounding)
+        cut = {} if threshold is None else {"status": Status.CENSORED, "valid_to": max(0.0, float(self.threshold) - rounding)}
+        return Diagrams.from_bars(
+            raw.bars,
+            censored_at=None if threshold is None else self.threshold,
+            certificate=Certificate(
+                terms=(Term("rounding", rounding, rounding),),
+                engine=raw.engine,
+                inputs=(digest,),
+                recipe=self.to_json(),
+                **cut,
+            ),
+            scale=float(matrix.median()) if n > 1 else 0.0,
+            n=n,
+            metric=_name(matrix.metric),
+            provenance=raw.provenance,
+        )
+
+    def _distances(self, points: np.ndarray, threads: int | None) -> DistanceMatrix:
+        for step in self.steps:
+            points = step(points)
+        if not isinstance(self.metric, str):
+            return self.metric.distance_matrix(points)
+        return DistanceMatrix.from_points(points, metric=self.metric, threads=threads)
+
+    def _given(self, matrix: DistanceMatrix) -> DistanceMatrix:
+        if self.steps:
+            raise InputError(
+                f"a DistanceMatrix was given to a recipe with the steps {self.steps}, which need points: "
+                "give the points, or use a recipe without steps"
+            )
+        ours, theirs = _name(self.metric), _name(matrix.metric)
+        if self.metric != _PRECOMPUTED and theirs != ours:
+            raise InputError(
+                f"the DistanceMatrix holds {theirs!r} distances and the recipe asks for {ours!r}: use "
+                f"ti.Rips(metric='precomputed'), which takes any matrix, or make a matrix of metric {ours!r}"
+            )
+        return matrix
+
+
+def _points(cloud: Any) -> tuple[np.ndarray, int]:
+    points = as_points(cloud, name="cloud")
+    return points, len(points)
+
+
+def _short(metric: Any) -> str | Value:
+    """A metric without parameters by its name, so that a name and its value make equal recipes."""
+    if metric == _PRECOMPUTED:
+        return _PRECOMPUTED
+    if isinstance(metric, (str, Metric)):
+        return get_metric(metric).name
+    if isinstance(metric, Value) and hasattr(metric, "distance_matrix"):
+        return metric
+    raise InputError(f"metric is {metric!r}; give a name from ti.metrics.table() or a metric value")
+
+
+def _name(metric: str | Value) -> str:
+    """Names without parameters are the names of the table; metric values are told apart by all that they hold."""
+    if isinstance(metric, Metric):
+        return metric.name
+    return metric if isinstance(metric, str) else repr(metric)
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_prime(p: int) -> bool:
+    return p >= 2 and all(p % q for q in range(2, math.isqrt(p) + 1))
+
+
+def _check_budget(engine: str, needed: int, budget: int, n: int) -> None:
+    if needed > budget:
+        # Everything counted grows with the square of n.
+        fits = max(1, int(n * math.sqrt(budget / needed)))
+        raise BudgetError(
+            f"{n} points need {readable(needed)} for distances with engine {engine!r}, over the budget of "
+            f"{readable(budget)}: take about {fits} of the rows, or raise memory="
+        )
