@@ -7,6 +7,9 @@ from topo_interp._errors import MissingEngineError as MissingEngineError
 from topo_interp._errors import SealError as SealError
 from topo_interp._errors import TopoInterpError as TopoInterpError
 from topo_interp._native import build_info as build_info
+from topo_interp.activations.store import ActivationStore as ActivationStore
+from topo_interp.activations.store import open_store as open_store
+from topo_interp.activations.store import store_from_arrays as store_from_arrays
 from topo_interp.certificate import Certificate as Certificate
 from topo_interp.certificate import Status as Status
 from topo_interp.certificate import Term as Term

@@ -1,0 +1,489 @@
+"""Activations of many sites over one shared table of rows, in memory or sealed on disk."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import html
+import json
+import os
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topo_interp._errors import InputError, SealError
+from topo_interp.activations.encoding import decode
+from topo_interp.activations.files import StoreFolder, check_file, read_manifest, shard_sha256
+from topo_interp.activations.group_means import GroupMeans, Projection, Residuals, Rows
+from topo_interp.activations.sources import Derived, Memory, Shard, Source
+from topo_interp.point_cloud import PointCloud
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["ActivationStore", "open_store", "store_from_arrays"]
+
+
+class MissingSiteError(InputError, KeyError):
+    """The store has no such site; also a KeyError, so that the mapping's methods work."""
+
+    __str__ = Exception.__str__  # KeyError would print the repr of the message
+
+
+class ActivationStore(Mapping[str, PointCloud]):
+    """A mapping from sites (module paths, verbatim) to point clouds that share one table of rows.
+
+    Row i of every cloud is row i of :attr:`rows`, and ``cloud.rows`` is the table's index, so that
+    ``store.rows.loc[cloud.rows]`` says which observation each point is. :meth:`select`, :meth:`means`, :meth:`without` and
+    :meth:`project` give stores again; they compute a site when it is asked for.
+
+    Stores come from :func:`capture`, :func:`open_store` and :func:`store_from_arrays`, not from this constructor.
+
+    >>> import topo_interp as ti
+    >>> store = ti.store_from_arrays({"a": [[0.0, 1.0], [2.0, 3.0], [4.0, 8.0]]}, {"label": ["x", "x", "y"]})
+    >>> store
+    ActivationStore(1 site, 3 rows; rows: item, label)
+    >>> store.means(by="label")["a"].points
+    array([[1., 2.],
+           [4., 8.]])
+    """
+
+    # Two stores are compared by what they hold: digest().
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        rows: Callable[[], DataFrame],
+        *,
+        factors: Sequence[str] = (),
+        info: Mapping[str, Any] | None = None,
+        path: Path | None = None,
+        count: int,
+    ) -> None:
+        self._sources = dict(sources)
+        self._load_rows = rows
+        self._factors = tuple(factors)
+        self._info = dict(info or {})
+        self._path = path
+        self._count = count
+        self._clouds: weakref.WeakValueDictionary[str, PointCloud] = weakref.WeakValueDictionary()
+
+    # A mapping of sites
+
+    def __getitem__(self, site: str) -> PointCloud:
+        cloud = self._clouds.get(site)
+        if cloud is None:
+            points = decode(*self._source(site).stored())
+            index = self._rows.index.to_numpy()
+            cloud = PointCloud(points, rows=index, site=site, groups=self.groups)
+            self._clouds[site] = cloud
+        return cloud
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __contains__(self, site: object) -> bool:
+        return site in self._sources
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites in the order of the forward pass."""
+        return tuple(self._sources)
+
+    def shape(self, site: str) -> tuple[int, int]:
+        """(rows, coordinates) of a site, without reading its points."""
+        return self._source(site).shape
+
+    def stored(self, site: str) -> tuple[np.ndarray, str, np.ndarray | None]:
+        """The array as it is stored, its dtype's name, and the offset that was subtracted (None unless 16 bits).
+
+        ``store[site].points`` is the array itself for float32 and float64, and ``float32(stored) + offset`` for 16 bits;
+        bfloat16 is given as its bits (uint16).
+        """
+        return self._source(site).stored()
+
+    def _source(self, site: str) -> Source:
+        if site not in self._sources:
+            near = difflib.get_close_matches(str(site), self._sources, n=3, cutoff=0.3) or list(self._sources)[:3]
+            raise MissingSiteError(f"the store has no site {site!r}; nearest: {', '.join(map(repr, near))}; see store.sites")
+        return self._sources[site]
+
+    # The rows
+
+    @functools.cached_property
+    def _rows(self) -> DataFrame:
+        return self._load_rows()
+
+    @property
+    def rows(self) -> DataFrame:
+        """The row table (a copy): item, sequence, position, token (where known) and the label columns."""
+        return self._rows.copy()
+
+    @functools.cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Columns in which rows share values and are therefore not independent (sequence or item, and declared factors)."""
+        base = "sequence" if "sequence" in self._rows else "item"
+        names = dict.fromkeys(name for name in (base, *self._factors) if name in self._rows)
+        return tuple(name for name in names if self._rows[name].duplicated().any())
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """How the store was made: model, row selector, dtype, sites left out with the reason, operations since."""
+        return MappingProxyType(self._info)
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Modules that the patterns matched and that gave no rows, with the reason."""
+        return MappingProxyType(self._info.get("left_out", {}))
+
+    # New stores
+
+    def select(self, rows: str | np.ndarray | Sequence[bool] | Sequence[int]) -> ActivationStore:
+        """The rows for which a query holds (``DataFrame.query``; ``@name`` is the caller's variable), or chosen by a
+        boolean mask or by positions.
+
+        >>> import topo_interp as ti
+        >>> store = ti.store_from_arrays({"a": [[0.0], [1.0], [2.0]]}, {"label": ["March", "May", "March"]})
+        >>> store.select("label == 'March'")["a"].points.ravel()
+        array([0., 2.])
+
+        Raises:
+            InputError: no row is left, or the query names no column.
+        """
+        table = self._rows
+        if isinstance(rows, str):
+            try:
+                # The table's positions, not its index, so that the same positions pick the points.
+                numbered = table.reset_index(drop=True)
+                index = numbered.query(rows, level=1).index.to_numpy()
+            except Exception as error:
+                raise InputError(
+                    f"the query {rows!r} can not be answered ({error}); columns: {', '.join(map(str, table.columns))}"
+                ) from error
+            name = rows
+        else:
+            index = _positions(np.asarray(rows), len(table))
+            name = f"{len(index)} of {len(table)} rows"
+        if len(index) == 0:
+            raise InputError(f"select({rows!r}) leaves none of the {len(table)} rows; see store.rows")
+        picked = table.iloc[index]
+        return self._derive(Rows(index), picked, f"select({name})", lambda shape: (len(index), shape[1]))
+
+    def means(self, by: str | Sequence[str]) -> ActivationStore:
+        """One row for each group: the mean of its rows. Groups come in the order of their first row.
+
+        The new row table has the columns of ``by``, each column that is constant within every group, and ``count``.
+        """
+        columns = self._columns(by, "means")
+        codes, first = self._codes(columns)
+        table = self._rows.iloc[first].reset_index(drop=True)
+        constant = [name for name in self._rows.columns if name in columns or self._is_constant(name, codes, first)]
+        table = table[constant].assign(count=np.bincount(codes))
+        function = GroupMeans(codes, len(first))
+        return self._derive(function, table, f"means({', '.join(columns)})", lambda shape: (len(first), shape[1]))
+
+    def without(self, by: str | Sequence[str]) -> ActivationStore:
+        """Rows minus the means of their groups; for several columns, minus one additive effect of each.
+
+        The effects are fitted together by least squares, so every group mean of every column is zero afterwards, also when
+        the design is not balanced. Cost for several columns: the cube of the number of their levels.
+        """
+        columns = self._columns(by, "without")
+        pairs = [self._codes([name]) for name in columns]
+        function = Residuals(tuple(codes for codes, _ in pairs), tuple(len(first) for _, first in pairs))
+        return self._derive(function, self._rows, f"without({', '.join(columns)})", lambda shape: shape)
+
+    def project(self, basis: np.ndarray | Mapping[str, np.ndarray]) -> ActivationStore:
+        """Coordinates in an orthonormal basis.
+
+        Args:
+            basis: array (k, d) with orthonormal rows for all sites, or one for each of some sites (the others are dropped).
+
+        Raises:
+            InputError: the rows are not orthonormal (distances would be distorted), or the widths differ.
+        """
+        chosen = basis if isinstance(basis, Mapping) else dict.fromkeys(self._sources, basis)
+        sources: dict[str, Source] = {}
+        for site, rows in chosen.items():
+            source = self._source(site)
+            matrix = _orthonormal(rows, source.shape[1], site)
+            sources[site] = Derived(source, Projection(matrix), (source.shape[0], len(matrix)))
+        return self._with(sources, self._rows, "project")
+
+    def _derive(
+        self,
+        function: Callable[[np.ndarray], np.ndarray],
+        table: DataFrame,
+        step: str,
+        shape: Callable[[tuple[int, int]], tuple[int, int]],
+    ) -> ActivationStore:
+        sources = {site: Derived(source, function, shape(source.shape)) for site, source in self._sources.items()}
+        return self._with(sources, table, step)
+
+    def _with(self, sources: Mapping[str, Source], table: DataFrame, step: str) -> ActivationStore:
+        info = {**self._info, "steps": [*self._info.get("steps", ()), step]}
+        return ActivationStore(sources, lambda: table, factors=self._factors, info=info, count=len(table))
+
+    def _columns(self, by: str | Sequence[str], name: str) -> list[str]:
+        columns = [by] if isinstance(by, str) else list(by)
+        for column in columns:
+            if column not in self._rows:
+                raise InputError(f"{name}(by={column!r}): no such column; columns: {', '.join(map(str, self._rows.columns))}")
+            if self._rows[column].isna().any():
+                raise InputError(f"{name}(by={column!r}): the column has missing values; select the rows that have one first")
+        if not columns:
+            raise InputError(f"{name}(by=[]) names no column; columns: {', '.join(map(str, self._rows.columns))}")
+        return columns
+
+    def _codes(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Group number of each row, in order of first appearance, and the first row of each group."""
+        codes = self._rows.groupby(columns, sort=False, observed=True).ngroup().to_numpy()
+        seen, first = np.unique(codes, return_index=True)
+        order = np.argsort(first)
+        rank = np.empty(len(seen), dtype=np.int64)
+        rank[order] = np.arange(len(seen))
+        return rank[codes], first[order]
+
+    def _is_constant(self, name: str, codes: np.ndarray, first: np.ndarray) -> bool:
+        column = self._rows[name]
+        spread = column.iloc[first[codes]].reset_index(drop=True)
+        own = column.reset_index(drop=True)
+        return bool(((own == spread) | (own.isna() & spread.isna())).all())
+
+    # Disk
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the store to a new folder; it appears under its name only when it is whole."""
+        with StoreFolder(path) as folder:
+            for site, source in self._sources.items():
+                array, dtype, offset = source.stored()
+                _check_finite(site, decode(array, dtype, offset))
+                folder.shard(site, dtype, source.shape[1], offset).append(array)
+            finish_store(folder, self._rows, self._factors, self._info)
+        return Path(path)
+
+    def verify(self) -> None:
+        """Hash every file of a store on disk and compare with the seals.
+
+        Raises:
+            SealError: names every file that is missing or changed.
+        """
+        if self._path is None:
+            return
+        manifest = read_manifest(self._path)
+        bad = []
+        for entry in (*manifest["sites"].values(), manifest["rows"]):
+            try:
+                check_file(self._path / entry["file"], entry["sha256"])
+            except SealError:
+                bad.append(entry["file"])
+        if bad:
+            raise SealError(f"{self._path}: changed since it was sealed: {', '.join(bad)}; restore them or capture again")
+
+    def digest(self) -> str:
+        """SHA-256 (first 16 hexadecimal digits) of the sites with their points, the row table and the factors.
+
+        The same in memory and on disk.
+        """
+        if self._path is not None:
+            return read_manifest(self._path)["digest"]
+        shards = {}
+        for site, source in self._sources.items():
+            array, dtype, offset = source.stored()
+            shards[site] = shard_sha256(site, dtype, array, offset)
+        return _store_digest(shards, self._rows, self._factors)
+
+    # Display
+
+    def __repr__(self) -> str:
+        place = f", {str(self._path)!r}" if self._path else ""
+        if len(self._rows.columns) > 8:
+            columns = ", ".join(map(str, self._rows.columns[:7])) + ", ..."
+        else:
+            columns = ", ".join(map(str, self._rows.columns))
+        left = f"; {len(self.left_out)} modules left out" if self.left_out else ""
+        return f"ActivationStore({_plural(len(self), 'site')}, {_plural(self._count, 'row')}{place}; rows: {columns}{left})"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(
+            f"<tr><td><code>{html.escape(site)}</code></td><td>{shape[0]} &times; {shape[1]}</td></tr>"
+            for site, shape in ((site, source.shape) for site, source in list(self._sources.items())[:40])
+        )
+        more = f"<p>and {len(self) - 40} more</p>" if len(self) > 40 else ""
+        return f"<p>{html.escape(repr(self))}</p><table><tr><th>site</th><th>shape</th></tr>{lines}</table>{more}"
+
+
+def store_from_arrays(
+    arrays: Mapping[str, Any],
+    rows: DataFrame | Mapping[str, Any] | None = None,
+    *,
+    groups: Sequence[str] = (),
+) -> ActivationStore:
+    """A store of arrays captured by other means, or of weight tables (embeddings, decoder directions).
+
+    >>> import topo_interp as ti
+    >>> import numpy as np
+    >>> ti.store_from_arrays({"embedding": np.eye(3)}, rows={"token": ["a", "b", "c"]})["embedding"]
+    PointCloud(3 x 3 float64, site='embedding')
+
+    Args:
+        arrays: site -> array (n, d), the same n for all; 16-bit arrays become float32, integers float64, exactly. An array
+            that can be written to is copied.
+        rows: the row table: DataFrame or columns of length n; a column ``item`` (0, 1, ...) is added when there is none.
+        groups: columns of the design in which rows share values (template, item): such rows are not independent.
+
+    Raises:
+        InputError: no arrays, different numbers of rows, a value that is not finite (the site and the row are named).
+    """
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise InputError("arrays is empty or no mapping; give {site: array of shape (n, d)}")
+    sources: dict[str, Source] = {}
+    for site, array in arrays.items():
+        if not isinstance(site, str):
+            raise InputError(f"the site {site!r} is a {type(site).__name__}; sites are strings (module paths)")
+        try:
+            points = PointCloud(_as_array(array), site=site).points
+        except InputError as error:
+            raise InputError(f"site {site!r}: {error}") from None
+        sources[site] = Memory(points, points.dtype.name)
+    counts = {site: source.shape[0] for site, source in sources.items()}
+    if len(set(counts.values())) > 1:
+        some = ", ".join(f"{site!r} has {count}" for site, count in counts.items())
+        raise InputError(f"the arrays have different numbers of rows ({some}); rows are shared: make one store for each")
+    table = row_table(rows, next(iter(counts.values())))
+    for name in groups:
+        if name not in table:
+            raise InputError(f"groups names {name!r}, which is no column of rows; columns: {', '.join(map(str, table.columns))}")
+    return ActivationStore(sources, lambda: table, factors=groups, info={}, count=len(table))
+
+
+def open_store(path: str | os.PathLike[str]) -> ActivationStore:
+    """The store in a folder, memory-mapped. A file's bytes are compared with the seal when they are first read.
+
+    Raises:
+        InputError: there is no such folder.
+        SealError: the store was cut off or changed; the message names the file. ``store.verify()`` checks all bytes.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    sources: dict[str, Source] = {
+        site: Shard(path / entry["file"], entry["dtype"], tuple(entry["shape"]), entry["offset"], entry["sha256"])
+        for site, entry in manifest["sites"].items()
+    }
+    entry = manifest["rows"]
+    rows = functools.partial(_read_rows, path / entry["file"], entry["sha256"])
+    return ActivationStore(
+        sources, rows, factors=manifest["groups"], info=manifest["info"], path=path, count=entry["count"]
+    )
+
+
+def finish_store(folder: StoreFolder, table: DataFrame, factors: Sequence[str], info: Mapping[str, Any]) -> None:
+    """Seal a folder whose shards are written."""
+
+    def digest(shards: Mapping[str, Any]) -> str:
+        return _store_digest({site: entry["sha256"] for site, entry in shards.items()}, table, factors)
+
+    check_storable(table)
+    folder.finish(table, {"groups": list(factors), "info": dict(info), "digest": digest})
+
+
+def check_storable(table: DataFrame) -> None:
+    """Refuse a row table that parquet can not hold, naming the column."""
+    import pyarrow
+
+    for name in table.columns:
+        try:
+            pyarrow.Array.from_pandas(table[name])
+        except (pyarrow.ArrowException, ValueError, TypeError) as error:
+            raise InputError(f"the column {name!r} can not be written ({error}); give it one type, say with .astype(str)") from error
+
+
+def row_table(rows: DataFrame | Mapping[str, Any] | None, count: int) -> DataFrame:
+    """A row table with ``count`` rows, numbered from 0, that has a column ``item``."""
+    import pandas
+
+    columns = {} if rows is None else rows
+    if not isinstance(columns, (Mapping, pandas.DataFrame)):
+        raise InputError(f"rows is a {type(rows).__name__}; give a DataFrame or a dict of columns")
+    for name in columns:
+        if not isinstance(name, str):
+            raise InputError(f"rows has a column {name!r}; columns are named by strings")
+        if len(columns[name]) != count:
+            raise InputError(f"the column {name!r} has {len(columns[name])} entries; there are {count} rows")
+    table = pandas.DataFrame({name: pandas.Series(_column(columns[name])) for name in columns}, index=range(count))
+    if "item" not in table:
+        table.insert(0, "item", np.arange(count))
+    return table
+
+
+def _column(values: Any) -> Any:
+    # Without the index of the caller's frame: rows are matched by position.
+    return values.array if hasattr(values, "array") and hasattr(values, "index") else list(values)
+
+
+def _as_array(array: Any) -> np.ndarray:
+    if hasattr(array, "detach"):  # a torch tensor, without importing torch
+        array = array.detach().cpu()
+        array = (array.float() if array.is_floating_point() and array.element_size() < 4 else array).numpy()
+    array = np.asarray(array)
+    if array.dtype.itemsize <= 2 and array.dtype.kind in "fV":  # float16 and the types of ml_dtypes
+        return array.astype(np.float32)
+    return array.copy() if array.flags.writeable else array
+
+
+def _positions(index: np.ndarray, count: int) -> np.ndarray:
+    if index.dtype == bool:
+        if index.shape != (count,):
+            raise InputError(f"the mask has shape {index.shape}; the store has {count} rows")
+        return np.flatnonzero(index)
+    if index.ndim != 1 or index.dtype.kind not in "iu" and index.size:
+        raise InputError(f"rows are chosen by a query, a boolean mask or integer positions, not by {index.dtype} {index.shape}")
+    if index.size and not (-count <= index.min() and index.max() < count):
+        raise InputError(f"a position is out of range: {index.min()} to {index.max()}, the store has {count} rows")
+    return index.astype(np.int64) % count
+
+
+def _orthonormal(rows: Any, width: int, site: str) -> np.ndarray:
+    basis = np.asarray(rows, dtype=np.float64)
+    if basis.ndim != 2 or basis.shape[1] != width:
+        raise InputError(f"the basis for {site!r} has shape {basis.shape}; (k, {width}) is needed, or a dict of one for each site")
+    off = float(np.abs(basis @ basis.T - np.eye(len(basis))).max(initial=0.0))
+    if not off < 1e-4:
+        raise InputError(
+            f"the rows of the basis for {site!r} are not orthonormal (off by {off:.2g}), so distances would be distorted; "
+            "take np.linalg.qr(basis.T)[0].T"
+        )
+    return basis
+
+
+def _check_finite(site: str, points: np.ndarray) -> None:
+    PointCloud(points, site=site)
+
+
+def _read_rows(path: Path, sha256: str) -> DataFrame:
+    import pandas
+
+    check_file(path, sha256)
+    return pandas.read_parquet(path)
+
+
+def _store_digest(shards: Mapping[str, str], table: DataFrame, factors: Sequence[str]) -> str:
+    state = hashlib.sha256(json.dumps([list(shards.items()), list(factors), table.index.tolist()]).encode())
+    for name in table.columns:
+        values = [None if missing else value for value, missing in zip(table[name].tolist(), table[name].isna())]
+        state.update(json.dumps([name, values], default=str).encode())
+    return state.hexdigest()[:16]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
