@@ -23,7 +23,16 @@ import numpy as np
 from topo_interp._errors import InputError, SealError
 from topo_interp.activations.encoding import storage_dtype
 
-__all__ = ["MANIFEST", "ShardWriter", "StoreFolder", "check_file", "file_sha256", "read_manifest", "read_shard", "shard_sha256"]
+__all__ = [
+    "MANIFEST",
+    "ShardWriter",
+    "StoreFolder",
+    "check_file",
+    "file_sha256",
+    "read_manifest",
+    "read_shard",
+    "shard_sha256",
+]
 
 MANIFEST = "manifest.json"
 _FORMAT, _VERSION = "topo-interp activations", 1
@@ -52,7 +61,14 @@ class ShardWriter:
     """Appends rows of one site to a safetensors file whose header is filled in at the end."""
 
     def __init__(self, path: Path, site: str, dtype: str, width: int, offset: np.ndarray | None) -> None:
-        self.path, self.site, self.dtype, self.width, self.offset, self.rows = path, site, dtype, width, offset, 0
+        self.path, self.site, self.dtype, self.width, self.offset, self.rows = (
+            path,
+            site,
+            dtype,
+            width,
+            offset,
+            0,
+        )
         with open(path, "xb") as file:
             self._start = file.write(_header(site, dtype, (0, width), offset is not None))
             if offset is not None:
@@ -136,7 +152,12 @@ class StoreFolder:
         shards = {site: shard.finish() for site, shard in self._shards.items()}
         table = self._partial / "rows.parquet"
         rows.to_parquet(table)
-        entry = {"file": table.name, "sha256": file_sha256(table), "bytes": table.stat().st_size, "count": len(rows)}
+        entry = {
+            "file": table.name,
+            "sha256": file_sha256(table),
+            "bytes": table.stat().st_size,
+            "count": len(rows),
+        }
         whole = {"format": _FORMAT, "version": _VERSION, "sites": shards, "rows": entry, **manifest}
         if callable(whole.get("digest")):
             whole["digest"] = whole["digest"](shards)
@@ -162,26 +183,38 @@ def read_manifest(path: Path) -> dict[str, Any]:
         SealError: the store was cut off or changed; the message names the file.
     """
     if not path.is_dir():
-        raise InputError(f"{path} is not a store: no such folder; ti.capture(..., out={str(path)!r}) writes one")
+        raise InputError(
+            f"{path} is not a store: no such folder; ti.capture(..., out={str(path)!r}) writes one"
+        )
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SealError(f"{path} has no {MANIFEST}: the writing was cut off, or this is no store; capture it again") from None
+        raise SealError(
+            f"{path} has no {MANIFEST}: the writing was cut off, or this is no store; capture it again"
+        ) from None
     except ValueError:
-        raise SealError(f"{path / MANIFEST} is not JSON: it was changed or cut off; capture the store again") from None
+        raise SealError(
+            f"{path / MANIFEST} is not JSON: it was changed or cut off; capture the store again"
+        ) from None
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         raise SealError(f"{path / MANIFEST} is not the manifest of a store of activations")
     if manifest.get("version") != _VERSION:
         version = manifest.get("version")
-        raise SealError(f"{path} has format version {version}; this package reads {_VERSION}: upgrade topo-interp")
+        raise SealError(
+            f"{path} has format version {version}; this package reads {_VERSION}: upgrade topo-interp"
+        )
     if manifest.get("seal") != _seal(manifest):
-        raise SealError(f"{path / MANIFEST} does not have the bytes that were sealed; capture the store again")
+        raise SealError(
+            f"{path / MANIFEST} does not have the bytes that were sealed; capture the store again"
+        )
     for entry in (manifest["rows"], *manifest["sites"].values()):
         file = path / entry["file"]
         size = file.stat().st_size if file.exists() else None
         if size != entry["bytes"]:
             found = "is missing" if size is None else f"has {size} bytes"
-            raise SealError(f"{file} {found}; {entry['bytes']} were sealed: it was cut off or changed, capture it again")
+            raise SealError(
+                f"{file} {found}; {entry['bytes']} were sealed: it was cut off or changed, capture it again"
+            )
     return manifest
 
 
@@ -192,10 +225,14 @@ def check_file(path: Path, sha256: str) -> None:
         SealError: they differ.
     """
     if file_sha256(path) != sha256:
-        raise SealError(f"{path} does not have the bytes that were sealed: it was changed; restore it or capture it again")
+        raise SealError(
+            f"{path} does not have the bytes that were sealed: it was changed; restore it or capture it again"
+        )
 
 
-def read_shard(path: Path, dtype: str, shape: tuple[int, int], offset: bool) -> tuple[np.ndarray, np.ndarray | None]:
+def read_shard(
+    path: Path, dtype: str, shape: tuple[int, int], offset: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The stored array (memory-mapped, read-only) and the offset of one site."""
     start = len(_header_of(path))
     if not offset:

@@ -29,7 +29,9 @@ class GroupMeans:
     count: int
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        return (_group_sums(points, self.codes, self.count) / _sizes(self.codes, self.count)).astype(points.dtype)
+        return (_group_sums(points, self.codes, self.count) / _sizes(self.codes, self.count)).astype(
+            points.dtype
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from topo_interp.activations.encoding import decode
 from topo_interp.activations.files import StoreFolder, check_file, read_manifest, shard_sha256
 from topo_interp.activations.group_means import GroupMeans, Projection, Residuals, Rows
 from topo_interp.activations.sources import Derived, Memory, Shard, Source
+from topo_interp.arrays import as_points
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
@@ -114,8 +115,13 @@ class ActivationStore(Mapping[str, PointCloud]):
 
     def _source(self, site: str) -> Source:
         if site not in self._sources:
-            near = difflib.get_close_matches(str(site), self._sources, n=3, cutoff=0.3) or list(self._sources)[:3]
-            raise MissingSiteError(f"the store has no site {site!r}; nearest: {', '.join(map(repr, near))}; see store.sites")
+            near = (
+                difflib.get_close_matches(str(site), self._sources, n=3, cutoff=0.3)
+                or list(self._sources)[:3]
+            )
+            raise MissingSiteError(
+                f"the store has no site {site!r}; nearest: {', '.join(map(repr, near))}; see store.sites"
+            )
         return self._sources[site]
 
     # The rows
@@ -187,10 +193,14 @@ class ActivationStore(Mapping[str, PointCloud]):
         columns = self._columns(by, "means")
         codes, first = self._codes(columns)
         table = self._rows.iloc[first].reset_index(drop=True)
-        constant = [name for name in self._rows.columns if name in columns or self._is_constant(name, codes, first)]
+        constant = [
+            name for name in self._rows.columns if name in columns or self._is_constant(name, codes, first)
+        ]
         table = table[constant].assign(count=np.bincount(codes))
         function = GroupMeans(codes, len(first))
-        return self._derive(function, table, f"means({', '.join(columns)})", lambda shape: (len(first), shape[1]))
+        return self._derive(
+            function, table, f"means({', '.join(columns)})", lambda shape: (len(first), shape[1])
+        )
 
     def without(self, by: str | Sequence[str]) -> ActivationStore:
         """Rows minus the means of their groups; for several columns, minus one additive effect of each.
@@ -227,7 +237,9 @@ class ActivationStore(Mapping[str, PointCloud]):
         step: str,
         shape: Callable[[tuple[int, int]], tuple[int, int]],
     ) -> ActivationStore:
-        sources = {site: Derived(source, function, shape(source.shape)) for site, source in self._sources.items()}
+        sources = {
+            site: Derived(source, function, shape(source.shape)) for site, source in self._sources.items()
+        }
         return self._with(sources, table, step)
 
     def _with(self, sources: Mapping[str, Source], table: DataFrame, step: str) -> ActivationStore:
@@ -238,11 +250,17 @@ class ActivationStore(Mapping[str, PointCloud]):
         columns = [by] if isinstance(by, str) else list(by)
         for column in columns:
             if column not in self._rows:
-                raise InputError(f"{name}(by={column!r}): no such column; columns: {', '.join(map(str, self._rows.columns))}")
+                raise InputError(
+                    f"{name}(by={column!r}): no such column; columns: {', '.join(map(str, self._rows.columns))}"
+                )
             if self._rows[column].isna().any():
-                raise InputError(f"{name}(by={column!r}): the column has missing values; select the rows that have one first")
+                raise InputError(
+                    f"{name}(by={column!r}): the column has missing values; select the rows that have one first"
+                )
         if not columns:
-            raise InputError(f"{name}(by=[]) names no column; columns: {', '.join(map(str, self._rows.columns))}")
+            raise InputError(
+                f"{name}(by=[]) names no column; columns: {', '.join(map(str, self._rows.columns))}"
+            )
         return columns
 
     def _codes(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -288,7 +306,9 @@ class ActivationStore(Mapping[str, PointCloud]):
             except SealError:
                 bad.append(entry["file"])
         if bad:
-            raise SealError(f"{self._path}: changed since it was sealed: {', '.join(bad)}; restore them or capture again")
+            raise SealError(
+                f"{self._path}: changed since it was sealed: {', '.join(bad)}; restore them or capture again"
+            )
 
     def digest(self) -> str:
         """SHA-256 (first 16 hexadecimal digits) of the sites with their points, the row table and the factors.
@@ -350,20 +370,25 @@ def store_from_arrays(
     sources: dict[str, Source] = {}
     for site, array in arrays.items():
         if not isinstance(site, str):
-            raise InputError(f"the site {site!r} is a {type(site).__name__}; sites are strings (module paths)")
-        try:
-            points = PointCloud(_as_array(array), site=site).points
-        except InputError as error:
-            raise InputError(f"site {site!r}: {error}") from None
+            raise InputError(
+                f"the site {site!r} is a {type(site).__name__}; sites are strings (module paths)"
+            )
+        points = as_points(array, name=f"arrays[{site!r}]")
+        if points.flags.writeable:
+            points = points.copy()  # the store is a value: what the caller writes later must not reach it
         sources[site] = Memory(points, points.dtype.name)
     counts = {site: source.shape[0] for site, source in sources.items()}
     if len(set(counts.values())) > 1:
         some = ", ".join(f"{site!r} has {count}" for site, count in counts.items())
-        raise InputError(f"the arrays have different numbers of rows ({some}); rows are shared: make one store for each")
+        raise InputError(
+            f"the arrays have different numbers of rows ({some}); rows are shared: make one store for each"
+        )
     table = row_table(rows, next(iter(counts.values())))
     for name in groups:
         if name not in table:
-            raise InputError(f"groups names {name!r}, which is no column of rows; columns: {', '.join(map(str, table.columns))}")
+            raise InputError(
+                f"groups names {name!r}, which is no column of rows; columns: {', '.join(map(str, table.columns))}"
+            )
     return ActivationStore(sources, lambda: table, factors=groups, info={}, count=len(table))
 
 
@@ -377,7 +402,9 @@ def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     path = Path(path)
     manifest = read_manifest(path)
     sources: dict[str, Source] = {
-        site: Shard(path / entry["file"], entry["dtype"], tuple(entry["shape"]), entry["offset"], entry["sha256"])
+        site: Shard(
+            path / entry["file"], entry["dtype"], tuple(entry["shape"]), entry["offset"], entry["sha256"]
+        )
         for site, entry in manifest["sites"].items()
     }
     entry = manifest["rows"]
@@ -387,7 +414,9 @@ def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     )
 
 
-def finish_store(folder: StoreFolder, table: DataFrame, factors: Sequence[str], info: Mapping[str, Any]) -> None:
+def finish_store(
+    folder: StoreFolder, table: DataFrame, factors: Sequence[str], info: Mapping[str, Any]
+) -> None:
     """Seal a folder whose shards are written."""
 
     def digest(shards: Mapping[str, Any]) -> str:
@@ -405,7 +434,9 @@ def check_storable(table: DataFrame) -> None:
         try:
             pyarrow.Array.from_pandas(table[name])
         except (pyarrow.ArrowException, ValueError, TypeError) as error:
-            raise InputError(f"the column {name!r} can not be written ({error}); give it one type, say with .astype(str)") from error
+            raise InputError(
+                f"the column {name!r} can not be written ({error}); give it one type, say with .astype(str)"
+            ) from error
 
 
 def row_table(rows: DataFrame | Mapping[str, Any] | None, count: int) -> DataFrame:
@@ -420,7 +451,9 @@ def row_table(rows: DataFrame | Mapping[str, Any] | None, count: int) -> DataFra
             raise InputError(f"rows has a column {name!r}; columns are named by strings")
         if len(columns[name]) != count:
             raise InputError(f"the column {name!r} has {len(columns[name])} entries; there are {count} rows")
-    table = pandas.DataFrame({name: pandas.Series(_column(columns[name])) for name in columns}, index=range(count))
+    table = pandas.DataFrame(
+        {name: pandas.Series(_column(columns[name])) for name in columns}, index=range(count)
+    )
     if "item" not in table:
         table.insert(0, "item", np.arange(count))
     return table
@@ -431,32 +464,28 @@ def _column(values: Any) -> Any:
     return values.array if hasattr(values, "array") and hasattr(values, "index") else list(values)
 
 
-def _as_array(array: Any) -> np.ndarray:
-    if hasattr(array, "detach"):  # a torch tensor, without importing torch
-        array = array.detach().cpu()
-        array = (array.float() if array.is_floating_point() and array.element_size() < 4 else array).numpy()
-    array = np.asarray(array)
-    if array.dtype.itemsize <= 2 and array.dtype.kind in "fV":  # float16 and the types of ml_dtypes
-        return array.astype(np.float32)
-    return array.copy() if array.flags.writeable else array
-
-
 def _positions(index: np.ndarray, count: int) -> np.ndarray:
     if index.dtype == bool:
         if index.shape != (count,):
             raise InputError(f"the mask has shape {index.shape}; the store has {count} rows")
         return np.flatnonzero(index)
     if index.ndim != 1 or index.dtype.kind not in "iu" and index.size:
-        raise InputError(f"rows are chosen by a query, a boolean mask or integer positions, not by {index.dtype} {index.shape}")
+        raise InputError(
+            f"rows are chosen by a query, a boolean mask or integer positions, not by {index.dtype} {index.shape}"
+        )
     if index.size and not (-count <= index.min() and index.max() < count):
-        raise InputError(f"a position is out of range: {index.min()} to {index.max()}, the store has {count} rows")
+        raise InputError(
+            f"a position is out of range: {index.min()} to {index.max()}, the store has {count} rows"
+        )
     return index.astype(np.int64) % count
 
 
 def _orthonormal(rows: Any, width: int, site: str) -> np.ndarray:
     basis = np.asarray(rows, dtype=np.float64)
     if basis.ndim != 2 or basis.shape[1] != width:
-        raise InputError(f"the basis for {site!r} has shape {basis.shape}; (k, {width}) is needed, or a dict of one for each site")
+        raise InputError(
+            f"the basis for {site!r} has shape {basis.shape}; (k, {width}) is needed, or a dict of one for each site"
+        )
     off = float(np.abs(basis @ basis.T - np.eye(len(basis))).max(initial=0.0))
     if not off < 1e-4:
         raise InputError(
@@ -480,7 +509,9 @@ def _read_rows(path: Path, sha256: str) -> DataFrame:
 def _store_digest(shards: Mapping[str, str], table: DataFrame, factors: Sequence[str]) -> str:
     state = hashlib.sha256(json.dumps([list(shards.items()), list(factors), table.index.tolist()]).encode())
     for name in table.columns:
-        values = [None if missing else value for value, missing in zip(table[name].tolist(), table[name].isna())]
+        values = [
+            None if missing else value for value, missing in zip(table[name].tolist(), table[name].isna())
+        ]
         state.update(json.dumps([name, values], default=str).encode())
     return state.hexdigest()[:16]
 
