@@ -1,0 +1,203 @@
+#include "rips/edge_order.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "rips/parallel.hpp"
+
+namespace topo_interp {
+namespace {
+
+// Row ranges of about equal numbers of entries.
+std::vector<std::uint64_t> split_rows(const Condensed& matrix, std::uint64_t parts) {
+  std::vector<std::uint64_t> bounds{0};
+  const std::uint64_t share = matrix.size() / parts + 1;
+  std::uint64_t held = 0;
+  for (std::uint64_t i = 0; i + 1 < matrix.n; ++i) {
+    held += matrix.n - 1 - i;
+    if (held >= share * bounds.size()) bounds.push_back(i + 1);
+  }
+  if (bounds.back() != matrix.n) bounds.push_back(matrix.n);
+  return bounds;
+}
+
+template <class Packed>
+struct Keyed {
+  std::uint32_t bits;
+  Packed edge;
+};
+
+// Stable sort of [first, first + count) by bits, on the digits that differ; `other` is scratch of the same size.
+// Returns where the sorted run ended up: `first` or `other`.
+template <class Item>
+Item* radix_sort(Item* first, Item* other, std::size_t count, const Control& control) {
+  std::uint32_t low = first[0].bits, high = first[0].bits;
+  bool sorted = true;
+  for (std::size_t k = 1; k < count; ++k) {
+    sorted = sorted && first[k - 1].bits <= first[k].bits;
+    low = std::min(low, first[k].bits);
+    high = std::max(high, first[k].bits);
+  }
+  if (sorted) return first;
+  if (count < 48) {
+    for (std::size_t k = 1; k < count; ++k) {
+      const Item item = first[k];
+      std::size_t at = k;
+      for (; at > 0 && first[at - 1].bits > item.bits; --at) first[at] = first[at - 1];
+      first[at] = item;
+    }
+    return first;
+  }
+  constexpr int digit = 11;
+  std::array<std::uint32_t, 1u << digit> start;
+  for (int shift = 0; shift < 32 && ((high - low) >> shift) != 0; shift += digit) {
+    if (control.stopped()) return first;
+    start.fill(0);
+    constexpr std::uint32_t mask = (1u << digit) - 1;
+    for (std::size_t k = 0; k < count; ++k) ++start[((first[k].bits - low) >> shift) & mask];
+    std::uint32_t sum = 0;
+    for (std::uint32_t& value : start) sum += std::exchange(value, sum);
+    for (std::size_t k = 0; k < count; ++k) other[start[((first[k].bits - low) >> shift) & mask]++] = first[k];
+    std::swap(first, other);
+  }
+  return first;
+}
+
+}  // namespace
+
+Enclosing enclosing_radius(const Condensed& matrix, int threads, const Control& control) {
+  const std::uint64_t n = matrix.n;
+  const std::vector<std::uint64_t> bounds = split_rows(matrix, static_cast<std::uint64_t>(threads));
+  std::vector<std::vector<float>> farthest(bounds.size() - 1, std::vector<float>(n, 0.0f));
+  std::atomic<std::size_t> next{0};
+  run_threads(threads, [&](int) {
+    for (std::size_t part; (part = next++) + 1 < bounds.size();) {
+      float* const most = farthest[part].data();
+      for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
+        const float* const row = matrix.lengths + matrix.row(i);
+        float own = most[i];
+        for (std::uint64_t j = i + 1; j < n; ++j) {
+          const float length = row[j];
+          own = length > own ? length : own;
+          most[j] = length > most[j] ? length : most[j];
+        }
+        most[i] = own;
+      }
+    }
+  });
+  Enclosing best{farthest[0][0], 0};
+  for (std::uint64_t i = 0; i < n; ++i) {
+    float own = 0;
+    for (const std::vector<float>& part : farthest) own = std::max(own, part[i]);
+    if (i == 0 || own < best.radius) best = {own, static_cast<Vertex>(i)};
+  }
+  return best;
+}
+
+template <class Format>
+SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, Control& control) {
+  using Packed = typename Format::Packed;
+  using Item = Keyed<Packed>;
+  const std::uint64_t n = matrix.n;
+  SortedEdges<Format> out;
+  if (n < 2 || !(cut >= 0)) return out;
+  const std::vector<std::uint64_t> bounds = split_rows(matrix, static_cast<std::uint64_t>(threads));
+  const std::size_t parts = bounds.size() - 1;
+
+  // Buckets of equal width in length: x -> (x - low) * scale is monotone in floating point, so buckets are in order.
+  const auto for_parts = [&](auto&& body) {
+    std::atomic<std::size_t> next{0};
+    run_threads(threads, [&](int) {
+      for (std::size_t part; (part = next++) < parts;) body(part);
+    });
+  };
+  std::vector<float> lows(parts, cut);
+  float top = cut;
+  if (std::isinf(cut)) {  // only then can a stored entry be infinite: such an edge never enters
+    top = 0;
+    for (std::uint64_t k = 0; k < matrix.size(); ++k) {
+      if (std::isfinite(matrix.lengths[k])) top = std::max(top, matrix.lengths[k]);
+    }
+  }
+  for_parts([&](std::size_t part) {
+    const std::uint64_t last = bounds[part + 1] == n ? matrix.size() : matrix.row(bounds[part + 1]) + bounds[part + 1] + 1;
+    float low = top;
+    for (std::uint64_t k = matrix.row(bounds[part]) + bounds[part] + 1; k < last; ++k) {
+      low = matrix.lengths[k] < low ? matrix.lengths[k] : low;
+    }
+    lows[part] = low;
+  });
+  const float low = *std::min_element(lows.begin(), lows.end());
+  constexpr std::uint32_t most_buckets = 4096;
+  std::uint32_t buckets = 1;
+  float scale = 0;
+  if (top > low && std::isfinite(static_cast<float>(most_buckets) / (top - low))) {
+    buckets = most_buckets;
+    scale = static_cast<float>(most_buckets) / (top - low);
+  }
+  const auto bucket_of = [=](float length) {
+    return std::min(static_cast<std::uint32_t>((length - low) * scale), buckets - 1);
+  };
+
+  std::vector<std::vector<std::uint64_t>> offset(parts, std::vector<std::uint64_t>(buckets, 0));
+  for_parts([&](std::size_t part) {
+    std::uint64_t* const count = offset[part].data();
+    for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
+      const float* const row = matrix.lengths + matrix.row(i);
+      for (std::uint64_t j = i + 1; j < n; ++j) {
+        if (row[j] <= top) ++count[bucket_of(row[j])];
+      }
+    }
+  });
+  std::vector<std::uint64_t> begin(buckets + 1, 0);
+  std::uint64_t total = 0;
+  for (std::uint32_t bucket = 0; bucket < buckets; ++bucket) {
+    begin[bucket] = total;
+    for (std::size_t part = 0; part < parts; ++part) total += std::exchange(offset[part][bucket], total);
+  }
+  begin[buckets] = total;
+  if (control.stopped()) return out;
+
+  auto items = std::make_unique_for_overwrite<Item[]>(total);
+  for_parts([&](std::size_t part) {
+    std::uint64_t* const at = offset[part].data();
+    for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
+      const float* const row = matrix.lengths + matrix.row(i);
+      for (std::uint64_t j = i + 1; j < n; ++j) {
+        if (row[j] <= top) {
+          items[at[bucket_of(row[j])]++] = {length_bits(row[j]), pack_edge<Format>(static_cast<Vertex>(i), static_cast<Vertex>(j))};
+        }
+      }
+    }
+  });
+  if (control.stopped()) return out;
+
+  out.edges = std::make_unique_for_overwrite<Packed[]>(total);
+  out.count = total;
+  std::atomic<std::uint32_t> next{0};
+  run_threads(threads, [&](int) {
+    std::unique_ptr<Item[]> scratch;
+    std::size_t room = 0;
+    for (std::uint32_t bucket; (bucket = next++) < buckets && !control.stopped();) {
+      const std::size_t count = begin[bucket + 1] - begin[bucket];
+      if (count == 0) continue;
+      if (count > room) {
+        room = count + count / 4;
+        scratch.reset();
+        scratch = std::make_unique_for_overwrite<Item[]>(room);
+      }
+      const Item* const sorted = radix_sort(items.get() + begin[bucket], scratch.get(), count, control);
+      for (std::size_t k = 0; k < count; ++k) out.edges[begin[bucket] + k] = sorted[k].edge;
+    }
+  });
+  return out;
+}
+
+template SortedEdges<Narrow> sort_edges<Narrow>(const Condensed&, float, int, Control&);
+template SortedEdges<Wide> sort_edges<Wide>(const Condensed&, float, int, Control&);
+
+}  // namespace topo_interp

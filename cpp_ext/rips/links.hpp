@@ -1,0 +1,54 @@
+// Exact H0 and H1 of a Rips filtration from the links of its edges.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "interrupt.hpp"
+#include "rips/edge_order.hpp"
+#include "rips/link_scan.hpp"
+#include "rips/reduce.hpp"
+
+namespace topo_interp {
+
+enum class LinksPhase { order = 0, links = 1, reduce = 2 };
+
+// Everything the bars, their cycles and their cocycles are read from. Edges are pairs of vertices with i < j.
+struct LinksResult {
+  std::uint64_t n = 0;
+  std::uint32_t field = 2;
+  float cut = 0;         // edges up to this length entered
+  bool complete = false; // past `cut` the complex is a cone: no bar of degree 1 is left open
+
+  std::vector<EdgeEnds> merge_edges;  // a minimal spanning forest, in order
+  std::vector<float> merge_lengths;
+  std::vector<EdgeEnds> birth_edges;  // edges that opened a loop, in order
+  std::vector<float> birth_lengths;
+
+  // Relations among the births, in order of the edge that made them; the first row of each is its pivot, the birth that it ends.
+  Columns relations;
+  std::vector<EdgeEnds> death_edges;
+  std::vector<float> death_lengths;
+
+  // Witness per edge; by condensed index when `edges` is empty, else per edge of the sparse graph.
+  std::unique_ptr<std::uint16_t[]> narrow;
+  std::unique_ptr<std::uint32_t[]> wide;
+  std::uint64_t witnesses = 0;
+
+  std::uint64_t edges = 0;
+  ScanCounts scan;
+  ReduceCounts reduce;
+  double seconds[4] = {0, 0, 0, 0};
+};
+
+struct LinksOptions {
+  float threshold;
+  std::uint32_t field = 2;
+  int threads = 1;
+  Isa isa = Isa::scalar;
+  bool wide = false;  // wide formats although the vertices fit the narrow ones
+};
+
+LinksResult links_of_matrix(const Condensed& matrix, const LinksOptions& options, Control& control);
+
+}  // namespace topo_interp
