@@ -26,7 +26,7 @@ auto edge_view(const LinksResult& self, const std::vector<EdgeEnds>& edges) {
 }
 
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
-                       nb::object progress, int isa, bool wide) {
+                       nb::object progress, int max_dim, int isa, bool wide) {
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
     throw nb::value_error("the condensed matrix of n points has n (n - 1) / 2 entries");
   }
@@ -39,6 +39,7 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   options.threads = threads;
   options.isa = isa < 0 ? best_isa() : std::min(best_isa(), static_cast<Isa>(isa));
   options.wide = wide;
+  options.max_dim = max_dim;
   LinksResult result;
   const Condensed matrix{condensed.data(), n};
   run_interruptible(progress, [&](Control& control) { result = links_of_matrix(matrix, options, control); });
@@ -60,6 +61,7 @@ void bind_links(nb::module_& m) {
       .def_prop_ro("birth_lengths", [](const LinksResult& r) { return view(r, r.birth_lengths.data(), r.birth_lengths.size()); })
       .def_prop_ro("death_edges", [](const LinksResult& r) { return edge_view(r, r.death_edges); })
       .def_prop_ro("death_lengths", [](const LinksResult& r) { return view(r, r.death_lengths.data(), r.death_lengths.size()); })
+      .def_prop_ro("relation_pivots", [](const LinksResult& r) { return view(r, r.relation_pivots.data(), r.relation_pivots.size()); })
       .def_prop_ro("relation_start", [](const LinksResult& r) { return view(r, r.relations.start.data(), r.relations.start.size()); })
       .def_prop_ro("relation_rows", [](const LinksResult& r) { return view(r, r.relations.rows.data(), r.relations.rows.size()); })
       .def_prop_ro("relation_values", [](const LinksResult& r) { return view(r, r.relations.values.data(), r.relations.values.size()); })
@@ -78,5 +80,5 @@ void bind_links(nb::module_& m) {
         return out;
       });
   m.def("links_rips", &links_rips, "condensed"_a, "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
-        "progress"_a.none() = nb::none(), "isa"_a = -1, "wide"_a = false);
+        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "isa"_a = -1, "wide"_a = false);
 }

@@ -116,6 +116,7 @@ void reduce(const Graph& graph, const std::vector<Death>& deaths, LinksResult& r
       continue;
     }
     owner[pivot] = static_cast<std::uint32_t>(relations.size());
+    result.relation_pivots.push_back(pivot);
     const std::uint32_t scale = field.inverse(column.value(pivot));
     column.drain([&](std::uint32_t row, std::uint32_t value) {
       relations.rows.push_back(row);
@@ -142,6 +143,23 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   result.edges = sorted.count;
   lap(0);
 
+  const auto edge_at = [&](std::uint64_t position) {
+    return EdgeEnds{first_vertex<Format>(sorted.edges[position]), second_vertex<Format>(sorted.edges[position])};
+  };
+  const auto lengths = [&](const std::vector<EdgeEnds>& edges, std::vector<float>& out) {
+    for (const EdgeEnds& edge : edges) out.push_back(matrix(edge.i, edge.j));
+  };
+  Forest forest(n);
+  if (options.max_dim == 0) {
+    for (std::uint64_t position = 0; position < sorted.count && result.merge_edges.size() + 1 < n; ++position) {
+      if (position % 65536 == 0 && control.stopped()) return nullptr;
+      const EdgeEnds edge = edge_at(position);
+      if (forest.join(edge.i, edge.j)) result.merge_edges.push_back(edge);
+    }
+    lengths(result.merge_edges, result.merge_lengths);
+    return nullptr;
+  }
+
   control.phase = static_cast<int>(LinksPhase::links);
   control.total = static_cast<std::int64_t>(sorted.count);
   const Guides guides = make_guides(matrix, enclosing.center, options.threads, control);
@@ -166,10 +184,9 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   lap(2);
 
   control.phase = static_cast<int>(LinksPhase::reduce);
-  Forest forest(n);
   for (const std::vector<std::uint64_t>& unit : empty) {
     for (const std::uint64_t position : unit) {
-      const EdgeEnds edge{first_vertex<Format>(sorted.edges[position]), second_vertex<Format>(sorted.edges[position])};
+      const EdgeEnds edge = edge_at(position);
       const bool merges = forest.join(edge.i, edge.j);
       (merges ? result.merge_edges : result.birth_edges).push_back(edge);
       if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
@@ -178,14 +195,10 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   std::vector<Death> deaths;
   for (const std::vector<Square>& unit : squares) {
     for (const Square& square : unit) {
-      const auto edge = sorted.edges[square.position];
-      deaths.push_back({{first_vertex<Format>(edge), second_vertex<Format>(edge)}, square.main, square.other});
+      deaths.push_back({edge_at(square.position), square.main, square.other});
     }
   }
   reduce(DenseGraph<Format>(matrix, witness.get(), result.birth_edges), deaths, result, control);
-  const auto lengths = [&](const std::vector<EdgeEnds>& edges, std::vector<float>& out) {
-    for (const EdgeEnds& edge : edges) out.push_back(matrix(edge.i, edge.j));
-  };
   lengths(result.merge_edges, result.merge_lengths);
   lengths(result.birth_edges, result.birth_lengths);
   lengths(result.death_edges, result.death_lengths);

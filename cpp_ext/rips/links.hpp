@@ -27,6 +27,7 @@ struct LinksResult {
 
   // Relations among the births, in order of the edge that made them; the first row of each is its pivot, the birth that it ends.
   Columns relations;
+  std::vector<std::uint32_t> relation_pivots;
   std::vector<EdgeEnds> death_edges;
   std::vector<float> death_lengths;
 
@@ -45,6 +46,7 @@ struct LinksOptions {
   float threshold;
   std::uint32_t field = 2;
   int threads = 1;
+  int max_dim = 1;
   Isa isa = Isa::scalar;
   bool wide = false;  // wide formats although the vertices fit the narrow ones
 };

@@ -16,11 +16,12 @@ __all__ = ["Engine", "RawBars", "choose_engine", "engine_names"]
 
 # In the order of preference of "auto": the first that can do the recipe is taken.
 _MODULES = {
+    "links": "topo_interp.homology.links",
     "ripser": "topo_interp.homology.engines.ripser_engine",
     "giotto-ph": "topo_interp.homology.engines.giotto_ph_engine",
     "gudhi": "topo_interp.homology.engines.gudhi_engine",
 }
-_AUTO = ("ripser", "gudhi")
+_AUTO = ("links", "ripser", "gudhi")
 
 
 def engine_names() -> tuple[str, ...]:
