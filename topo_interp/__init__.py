@@ -1,6 +1,7 @@
 """What shape are these activations, is that shape real, and does the network use it?"""
 
 from topo_interp import metrics as metrics
+from topo_interp import shapes as shapes
 from topo_interp._errors import BudgetError as BudgetError
 from topo_interp._errors import InputError as InputError
 from topo_interp._errors import MissingEngineError as MissingEngineError
@@ -26,5 +27,17 @@ from topo_interp.homology.diagrams import same_bars as same_bars
 from topo_interp.homology.rips import Rips as Rips
 from topo_interp.metrics import Metric as Metric
 from topo_interp.point_cloud import PointCloud as PointCloud
+from topo_interp.summaries._base import Summary as Summary
+from topo_interp.summaries._base import Vectorization as Vectorization
+from topo_interp.summaries.baselines import baselines as baselines
+from topo_interp.summaries.curves import betti_curve as betti_curve
+from topo_interp.summaries.curves import landscape as landscape
+from topo_interp.summaries.curves import persistence_image as persistence_image
+from topo_interp.summaries.curves import silhouette as silhouette
+from topo_interp.summaries.scalars import amplitude as amplitude
+from topo_interp.summaries.scalars import count_bars as count_bars
+from topo_interp.summaries.scalars import max_persistence as max_persistence
+from topo_interp.summaries.scalars import persistence_entropy as persistence_entropy
+from topo_interp.summaries.scalars import total_persistence as total_persistence
 
 __version__ = "0.1.0"

@@ -51,7 +51,7 @@ class Diagrams:
     dim: np.ndarray
     max_dim: int
     censored_at: float | None = None
-    certificate: Certificate = Certificate()
+    certificate: Certificate = dataclasses.field(default_factory=Certificate)
     scale: float | None = None
     n: int | None = None
     metric: str = ""

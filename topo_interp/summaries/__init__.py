@@ -1,0 +1,1 @@
+"""Diagrams to numbers, curves and vectors, and the plain baselines to print beside them."""

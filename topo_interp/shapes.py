@@ -1,0 +1,99 @@
+"""Clouds whose homology is known: for examples, tests and planted controls. Seeded, float64, read-only."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+
+__all__ = ["circle", "clusters", "cross_polytope", "flat_torus", "gaussian", "noisy_circle", "projective_plane", "sphere"]
+
+
+def circle(n: int, radius: float = 1.0) -> np.ndarray:
+    """n equally spaced points of a circle in the plane, (n, 2).
+
+    For n >= 4 there is one loop, the bar (2 r sin(pi / n), 2 r sin(pi ceil(n / 3) / n)). Source: Adamaszek and Adams (2017).
+
+    >>> circle(4).round(3) + 0.0
+    array([[ 1.,  0.],
+           [ 0.,  1.],
+           [-1.,  0.],
+           [ 0., -1.]])
+    """
+    angle = 2 * math.pi * np.arange(_at_least(n, 1, "n")) / n
+    return _frozen(radius * np.column_stack((np.cos(angle), np.sin(angle))))
+
+
+def noisy_circle(n: int, noise: float = 0.1, dim: int = 2, seed: int = 0) -> np.ndarray:
+    """n random points of the unit circle in the first two of ``dim`` coordinates, plus normal noise in all of them."""
+    rng = np.random.default_rng(seed)
+    points = noise * rng.standard_normal((_at_least(n, 1, "n"), _at_least(dim, 2, "dim")))
+    angle = rng.uniform(0, 2 * math.pi, n)
+    points[:, 0] += np.cos(angle)
+    points[:, 1] += np.sin(angle)
+    return _frozen(points)
+
+
+def flat_torus(n: int, seed: int = 0) -> np.ndarray:
+    """n random points (cos u, sin u, cos v, sin v): Betti numbers 1, 2, 1 over every field."""
+    angle = np.random.default_rng(seed).uniform(0, 2 * math.pi, (_at_least(n, 1, "n"), 2))
+    return _frozen(np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), np.cos(angle[:, 1]), np.sin(angle[:, 1]))))
+
+
+def sphere(n: int, dim: int = 2, seed: int = 0) -> np.ndarray:
+    """n uniformly random points of the unit sphere of dimension ``dim`` in R^(dim + 1): one class in degree ``dim``."""
+    points = np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim") + 1))
+    return _frozen(points / np.linalg.norm(points, axis=1, keepdims=True))
+
+
+def cross_polytope(k: int) -> np.ndarray:
+    """The 2(k + 1) points +-e_i of R^(k + 1), a sphere of dimension k: H_k is the one bar (sqrt(2), 2) for k >= 1.
+
+    >>> cross_polytope(1)
+    array([[ 1.,  0.],
+           [ 0.,  1.],
+           [-1.,  0.],
+           [ 0., -1.]])
+    """
+    axes = np.eye(_at_least(k, 0, "k") + 1)
+    return _frozen(np.concatenate((axes, 0.0 - axes)))
+
+
+def projective_plane(n: int) -> np.ndarray:
+    """n evenly spread points of the real projective plane: Betti numbers 1, 1, 1 over Z/2 and 1, 0, 0 over other fields.
+
+    Unit vectors x, on a Fibonacci spiral over a hemisphere, become the matrices x x^T, written with six coordinates so
+    that Euclidean distance is sqrt(2) |sin of the angle between the lines|.
+    """
+    height = (np.arange(_at_least(n, 1, "n")) + 0.5) / n
+    angle = math.pi * (3 - math.sqrt(5)) * np.arange(n)
+    radius = np.sqrt(1 - height**2)
+    x, y, z = radius * np.cos(angle), radius * np.sin(angle), height
+    root = math.sqrt(2)
+    return _frozen(np.column_stack((x * x, y * y, z * z, root * x * y, root * x * z, root * y * z)))
+
+
+def clusters(n: int, count: int = 3, dim: int = 2, noise: float = 0.05, seed: int = 0) -> np.ndarray:
+    """n normal points around ``count`` centers that are 1 apart along a line; row i belongs to cluster i mod count."""
+    points = noise * np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim")))
+    points[:, 0] += np.arange(n) % _at_least(count, 1, "count")
+    return _frozen(points)
+
+
+def gaussian(n: int, dim: int, seed: int = 0) -> np.ndarray:
+    """n standard normal points of R^dim: no shape at all, which is what a method must find."""
+    return _frozen(np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim"))))
+
+
+def _at_least(value: Any, least: int, name: str) -> int:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is {value!r}; an integer of at least {least} is needed")
+    return int(value)
+
+
+def _frozen(points: np.ndarray) -> np.ndarray:
+    points.flags.writeable = False
+    return points
