@@ -18,8 +18,8 @@ LAYERS = [
     {"summaries"},
     {"inference"},
     {"comparison"},
-    {"profile"},
-    {"report", "cli", "demo"},
+    {"cautions", "profile", "report"},  # one layer: a profile writes its own report
+    {"cli", "demo"},
 ]
 # Heavy or optional packages: imported inside the functions that need them.
 LAZY = {"torch", "plotly", "matplotlib", "gudhi", "ripser", "gph", "jinja2", "transformers", "ot"}

@@ -27,6 +27,8 @@ from topo_interp.homology.diagrams import same_bars as same_bars
 from topo_interp.homology.rips import Rips as Rips
 from topo_interp.metrics import Metric as Metric
 from topo_interp.point_cloud import PointCloud as PointCloud
+from topo_interp.profile import Profile as Profile
+from topo_interp.profile import profile as profile
 from topo_interp.summaries._base import Summary as Summary
 from topo_interp.summaries._base import Vectorization as Vectorization
 from topo_interp.summaries.baselines import baselines as baselines

@@ -1,0 +1,104 @@
+"""What a reader must know before believing a site's numbers: found by rule, said in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from topo_interp.certificate import Status
+
+if TYPE_CHECKING:
+    from topo_interp.homology.diagrams import Diagrams
+
+__all__ = ["KINDS", "Caution", "cautions"]
+
+# Above this share one coordinate decides most of what the distance sees (3 / d: what few coordinates share anyway).
+_TOP_SHARE = 0.3
+# Spread of the distances over their middle; Gaussian noise in 50 dimensions has 0.1.
+_SPREAD = 0.1
+_FEW_ROWS = 30
+
+KINDS: dict[str, tuple[str, str]] = {
+    "top_coordinate": (
+        "One coordinate carries much of the distance",
+        "Such massive coordinates are common in language models. What the diagrams show is then mostly the shape of this one "
+        "coordinate. Compare with ti.standardized() or ti.drop_top_coordinates(1) among the recipe's steps.",
+    ),
+    "concentration": (
+        "Distances concentrate",
+        "All pairs of rows are nearly equally far apart, as in high-dimensional noise, so births and deaths lie close together "
+        "and bars can be short even where there is a shape. Fewer coordinates (ti.pca(k) among the steps) often help.",
+    ),
+    "dependent_rows": (
+        "Rows are not independent",
+        "Rows that share a sequence, an item or a template resemble each other for that reason, and a crossed design (templates "
+        "times words) has loops by construction. Do not read the number of rows as a sample size.",
+    ),
+    "duplicates": (
+        "Rows coincide",
+        "Rows at distance 0 from another row add nothing to a diagram; often they are the same token in the same context, "
+        "or units that are all off.",
+    ),
+    "few_rows": (
+        "Few rows",
+        "With few rows the long bars of a diagram are mostly a matter of which rows were chosen.",
+    ),
+    "not_a_metric": (
+        "The dissimilarity is not a metric",
+        "The triangle inequality fails, so bounds that rest on it do not hold. For cosine use the metric 'chordal' or 'angular', "
+        "which order the pairs alike.",
+    ),
+    "censored": (
+        "Bars were cut by the threshold",
+        "Beyond the threshold nothing is known: a bar that is still alive there dies later, at an unknown distance.",
+    ),
+    "unbounded": (
+        "No finite error bound",
+        "A step of the computation has no proved bound, so no bar is certified.",
+    ),
+    "degenerate": (
+        "All rows are the same",
+        "The median distance is 0: this site has no shape at this probe.",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Caution:
+    """One warning: its kind (a key of KINDS, which holds the general words) and the sentence for this site."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def cautions(shape: tuple[int, int], groups: tuple[str, ...], diagrams: Diagrams, baselines: Mapping[str, float]) -> tuple[Caution, ...]:
+    """The warnings that hold for one site: points' shape, columns that rows share, diagrams and baselines."""
+    n, d = shape
+    found: list[Caution] = []
+    share = baselines.get("top_coordinate_share", math.nan)
+    if share > max(_TOP_SHARE, 3 / d):
+        found.append(Caution("top_coordinate", f"one coordinate carries {share:.0%} of the mean squared distance"))
+    spread = baselines.get("distance_concentration", math.nan)
+    if spread < _SPREAD and diagrams.scale:
+        found.append(Caution("concentration", f"distances concentrate: their spread is {spread:.1%} of their mean"))
+    if groups:
+        found.append(Caution("dependent_rows", f"rows are not independent: they share values of {', '.join(groups)}"))
+    if n > 1 and not diagrams.scale:
+        found.append(Caution("degenerate", "the median distance is 0: most rows are the same point"))
+    # Every row starts one component; those at distance 0 from another never show as a bar.
+    coinciding = n - len(diagrams[0])
+    if coinciding > 0 and diagrams.n == n:
+        found.append(Caution("duplicates", f"{coinciding} of {n} rows coincide with another row"))
+    if n < _FEW_ROWS:
+        found.append(Caution("few_rows", f"only {n} rows"))
+    certificate = diagrams.certificate
+    if certificate.status is Status.CENSORED:
+        found.append(Caution("censored", f"bars are cut at {certificate.valid_to:.4g}"))
+    if math.isinf(certificate.bottleneck_bound):
+        found.append(Caution("unbounded", "no finite bound on the error is known"))
+    return tuple(found)

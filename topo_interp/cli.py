@@ -1,0 +1,220 @@
+"""The command line: each command is one call of the pipeline.
+
+Exit codes: 0 done, 1 an error that the package names (one line on standard error), 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from topo_interp._errors import InputError, TopoInterpError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="topo-interp",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="What shape are these activations? Capture a model's layers, compute persistent homology, write a report.",
+)
+
+
+def main() -> None:
+    """Entry point of ``topo-interp``."""
+    app()
+
+
+def _told(command: Callable[..., None]) -> Callable[..., None]:
+    """Our errors become one line and exit code 1; anything else is a bug and keeps its traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except TopoInterpError as error:
+            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+
+    return run
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line and no closing words.")]
+
+
+@app.command(epilog="Example: topo-interp capture --model my_models:small_cnn --probe my_data:probe_loader --sites 'features.*' --out run.acts")
+@_told
+def capture(
+    model: Annotated[str, typer.Option(metavar="MODULE:NAME", help="A torch module, or a function without arguments that returns one.")],
+    probe: Annotated[str, typer.Option(metavar="MODULE:NAME", help="A DataLoader or other batches, or a function that returns them.")],
+    sites: Annotated[list[str], typer.Option(help="Module path or glob (* one component, ** any); may be given several times.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new store.")],
+    rows: Annotated[
+        str, typer.Option(help="What one row is: every_row, mean_pool, last_token, first_token, spatial_mean, 'every_token(max_rows=2000)'.")
+    ] = "every_row",
+    dtype: Annotated[str, typer.Option(help="float32, float16, bfloat16 or float64.")] = "float32",
+    quiet: Quiet = False,
+) -> None:
+    """Run a model over a probe set and write what its layers output to a store."""
+    import topo_interp as ti
+
+    selector = _call(rows, _SELECTORS, "--rows")
+    store = ti.capture(
+        _loaded(model, "--model"), _loaded(probe, "--probe"), sites, rows=selector, dtype=dtype, out=out, progress=not quiet
+    )
+    if not quiet:
+        typer.echo(f"{store!r}\nnext: topo-interp report {out} --out layers.html")
+
+
+@app.command(epilog="Example: topo-interp report run.acts --out layers.html --metric chordal --steps centered --steps 'pca(50)' --jobs 2")
+@_told
+def report(
+    store: Annotated[Path, typer.Argument(help="A store (folder), or a profile that --save wrote (file).")],
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("layers.html"),
+    metric: Annotated[str, typer.Option(help="Name of a metric, such as euclidean, chordal, angular, manhattan.")] = "euclidean",
+    max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops, 2 for voids.")] = 1,
+    steps: Annotated[
+        Optional[list[str]], typer.Option(help="Step before the distance: centered, standardized, normalized, 'pca(50)'; in their order.")
+    ] = None,
+    threshold: Annotated[Optional[float], typer.Option(help="Cut the filtration at this distance.")] = None,
+    sites: Annotated[Optional[list[str]], typer.Option(help="Sites or globs; may be given several times. All by default.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "Layer report",
+    save: Annotated[Optional[Path], typer.Option(help="Also keep the profile (diagrams and table) in this file.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Persistent homology of every site of a store, as one HTML file that opens offline."""
+    import topo_interp as ti
+
+    if store.is_file():
+        found = ti.Profile.open(store)
+    else:
+        recipe = ti.Rips(
+            metric, steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()), max_dim=max_dim, threshold=threshold
+        )
+        found = ti.profile(ti.open_store(store), recipe, sites=sites or None, n_jobs=jobs, progress=not quiet)
+    if save is not None:
+        found.save(save)
+    found.report(out, title=title)
+    failed = [result for result in found.results if result.error]
+    for result in failed:
+        typer.echo(f"warning: {result.site}: {result.error}", err=True)
+    if not quiet:
+        typer.echo(f"{found!r}: {out}")
+    if len(failed) == len(found.results):
+        raise InputError("every site failed; the report holds the messages")
+
+
+@app.command(epilog="Example: topo-interp info run.acts --verify")
+@_told
+def info(
+    store: Annotated[Path, typer.Argument(help="A store.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file and compare with the seals.")] = False,
+) -> None:
+    """What a store holds; with --verify, whether its bytes are the sealed ones."""
+    import topo_interp as ti
+
+    opened = ti.open_store(store)
+    rows = opened.rows
+    typer.echo(f"store   {store}")
+    typer.echo(f"hash    {opened.digest()}")
+    typer.echo(f"rows    {len(rows)} ({', '.join(map(str, rows.columns))})")
+    for key, value in opened.info.items():
+        if isinstance(value, (str, int, float)):
+            typer.echo(f"{key:<7} {value}")
+    typer.echo(f"sites   {len(opened)}")
+    for site in opened:
+        n, d = opened.shape(site)
+        typer.echo(f"  {site}  {n} x {d}")
+    for site, reason in opened.left_out.items():
+        typer.echo(f"  left out: {site} ({reason})")
+    if verify:
+        opened.verify()
+        typer.echo("verified: every file has the bytes that the manifest sealed")
+
+
+@app.command(epilog="Example: topo-interp demo --out my-demo")
+@_told
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write into; a previous demo there is replaced.")] = Path("topo-interp-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the network and of the order of the images.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer images and steps: seconds instead of a minute.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a small network on handwritten digits, capture every layer at every checkpoint, write the report."""
+    from topo_interp.demo import run_demo
+
+    made = run_demo(out, seed=seed, quick=quick, progress=not quiet)
+    if not quiet:
+        made.show()
+
+
+_SELECTORS = ("every_row", "mean_pool", "last_token", "first_token", "every_token", "spatial_mean")
+_STEPS = ("centered", "standardized", "normalized", "pca", "drop_top_coordinates")
+
+
+def _call(text: str, names: tuple[str, ...], option: str) -> Any:
+    """``name`` or ``name(1, key=2)`` with literal arguments, of the named public functions."""
+    import topo_interp as ti
+
+    wrong = InputError(f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: 'pca(50)'")
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
+        if not isinstance(call.func, ast.Name) or call.func.id not in names:
+            raise wrong
+        arguments = [ast.literal_eval(item) for item in call.args]
+        options = {item.arg: ast.literal_eval(item.value) for item in call.keywords if item.arg is not None}
+    except (SyntaxError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise wrong from None
+    try:
+        return getattr(ti, call.func.id)(*arguments, **options)
+    except TypeError as error:
+        raise InputError(f"{option} {text!r}: {error}") from None
+
+
+def _loaded(address: str, option: str) -> Any:
+    """The object behind ``module:name``; a function without arguments is called."""
+    module, _, name = address.partition(":")
+    if not module or not name:
+        raise InputError(f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn")
+    with _on_path(os.getcwd()):
+        try:
+            found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        except ModuleNotFoundError as error:
+            raise InputError(f"{option} {address!r}: {error}; run from the folder that holds {module.split('.')[0]}.py") from None
+        except AttributeError as error:
+            raise InputError(f"{option} {address!r}: {error}") from None
+        # A torch module and a DataLoader are used as they are; classes and functions make one.
+        if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
+            try:
+                return found()
+            except TypeError as error:
+                raise InputError(f"{option} {address!r} could not be called without arguments: {error}") from error
+        return found
+
+
+@contextlib.contextmanager
+def _on_path(folder: str) -> Any:
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)

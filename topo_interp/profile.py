@@ -1,0 +1,367 @@
+"""A profile: every site of a store under one or several recipes, as one table with its diagrams and certificates."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import difflib
+import html
+import json
+import math
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topo_interp._errors import InputError, SealError, TopoInterpError
+from topo_interp._native import default_threads
+from topo_interp._value import value_from_dict
+from topo_interp.cautions import Caution, cautions
+from topo_interp.certificate import Status
+from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.rips import Rips
+from topo_interp.progress import progress as progress_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Profile", "SiteResult", "profile"]
+
+_FORMAT = "topo_interp.profile/1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SiteResult:
+    """One site under one recipe.
+
+    Attributes:
+        site: module path.
+        recipe: name of the recipe in the profile.
+        n: rows; 0 if the site could not be read.
+        d: coordinates.
+        groups: row-table columns in which rows share values (see PointCloud.groups).
+        diagrams: None if the site failed.
+        baselines: plain numbers of the same points (after the recipe's steps), which often explain the topological ones.
+        cautions: warnings for the reader.
+        error: what went wrong, "" if nothing did.
+    """
+
+    site: str
+    recipe: str
+    n: int = 0
+    d: int = 0
+    groups: tuple[str, ...] = ()
+    diagrams: Diagrams | None = None
+    baselines: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Profile:
+    """What :func:`profile` found.
+
+    Attributes:
+        results: one per site and recipe, sites in the store's order, recipes in the given order.
+        recipes: the recipes by name.
+        about: where it came from: store, hash, package version, date.
+    """
+
+    results: tuple[SiteResult, ...]
+    recipes: Mapping[str, Rips]
+    about: Mapping[str, Any]
+
+    @property
+    def recipe_names(self) -> tuple[str, ...]:
+        """Names of the recipes, in the given order."""
+        return tuple(self.recipes)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Sites in the store's order."""
+        return tuple(dict.fromkeys(result.site for result in self.results))
+
+    @property
+    def diagrams(self) -> Mapping[tuple[str, str], Diagrams]:
+        """Diagrams by (site, recipe name); sites that failed are not in it."""
+        return MappingProxyType({(r.site, r.recipe): r.diagrams for r in self.results if r.diagrams is not None})
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per site, recipe and degree.
+
+        Lengths are in units of the distance; the columns ``*_relative`` are divided by the median distance, so that
+        sites can be compared. A failed site has status FAILED, its message in ``error``, and no numbers.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame([row for result in self.results for row in self._rows(result)])
+        return frame.astype({"dim": "int64", "n": "int64", "d": "int64", "bars": "Int64"})
+
+    def _rows(self, result: SiteResult) -> Iterator[dict[str, Any]]:
+        from topo_interp.summaries import scalars
+
+        for dim in range(self.recipes[result.recipe].max_dim + 1):
+            d = result.diagrams
+            row: dict[str, Any] = {"site": result.site, "recipe": result.recipe, "dim": dim, "n": result.n, "d": result.d}
+            longest = math.nan if d is None else scalars.max_persistence(dim)(d)
+            total = math.nan if d is None else scalars.total_persistence(dim)(d)
+            unit = d.scale if d is not None and d.scale else math.nan
+            row["bars"] = None if d is None else len(d[dim])
+            row["max_persistence"] = longest
+            row["max_persistence_relative"] = longest / unit
+            row["total_persistence"] = total
+            row["total_persistence_relative"] = total / unit
+            row["entropy"] = math.nan if d is None else scalars.persistence_entropy(dim)(d)
+            row["median_distance"] = math.nan if d is None or d.scale is None else d.scale
+            row["status"] = (Status.FAILED if d is None else d.certificate.status).name
+            row["bottleneck_bound"] = math.nan if d is None else d.certificate.bottleneck_bound
+            row.update({name: float(result.baselines.get(name, math.nan)) for name in self._baseline_names()})
+            row["warnings"] = " | ".join(map(str, result.cautions))
+            row["error"] = result.error
+            yield row
+
+    def _baseline_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for result in self.results for name in result.baselines))
+
+    def plot(self, recipe: str | None = None, dim: int = 1) -> Any:
+        """The heat map of Betti curves over the sites, a plotly figure."""
+        from topo_interp.report.figures import betti_heat_map  # the report stands above this module: imported when asked
+
+        return betti_heat_map(self, self._recipe_name(recipe), dim)
+
+    def report(self, path: str | os.PathLike[str], *, title: str = "Layer report") -> Path:
+        """Write the whole profile as one HTML file that opens offline; returns its path."""
+        from topo_interp.report.page import write_report
+
+        return write_report(self, path, title=title)
+
+    def _recipe_name(self, name: str | None) -> str:
+        if name is not None and name not in self.recipes:
+            raise InputError(f"the profile has no recipe {name!r}; it has {', '.join(map(repr, self.recipes))}")
+        return self.recipe_names[0] if name is None else name
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything into one file (a zip of JSON and npz, no pickle); returns its path."""
+        path = Path(path)
+        if not path.parent.is_dir():
+            raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
+        index: list[dict[str, Any]] = []
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            part = Path(folder) / "part.zip"
+            with zipfile.ZipFile(part, "w") as archive:
+                for number, result in enumerate(self.results):
+                    member = f"diagrams/{number:05d}.npz"
+                    if result.diagrams is not None:
+                        result.diagrams.save(Path(folder) / "diagrams.npz")
+                        archive.write(Path(folder) / "diagrams.npz", member)
+                    index.append(
+                        {
+                            **{name: getattr(result, name) for name in ("site", "recipe", "n", "d", "groups", "error")},
+                            "baselines": {key: _text(value) for key, value in result.baselines.items()},
+                            "cautions": [[caution.kind, caution.text] for caution in result.cautions],
+                            "diagrams": None if result.diagrams is None else member,
+                        }
+                    )
+                document = {
+                    "format": _FORMAT,
+                    "about": dict(self.about),
+                    "recipes": [[name, recipe.to_dict()] for name, recipe in self.recipes.items()],
+                    "results": index,
+                }
+                archive.writestr("profile.json", json.dumps(document, indent=1, allow_nan=False))
+            os.replace(part, path)  # a cut-off write never has the final name
+        return path
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Profile:
+        """The profile written by :meth:`save`."""
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"there is no profile at {str(path)!r}; Profile.save(path) writes one")
+        try:
+            with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+                document = json.loads(archive.read("profile.json"))
+                if document.get("format") != _FORMAT:
+                    raise InputError(f"{str(path)!r} has the format {document.get('format')!r}; this version reads {_FORMAT!r}")
+                results = []
+                for entry in document["results"]:
+                    member = entry.pop("diagrams")
+                    found = None
+                    if member is not None:
+                        (Path(folder) / "diagrams.npz").write_bytes(archive.read(member))
+                        found = Diagrams.load(Path(folder) / "diagrams.npz")
+                    entry["groups"] = tuple(entry["groups"])
+                    entry["cautions"] = tuple(Caution(kind, text) for kind, text in entry["cautions"])
+                    entry["baselines"] = {key: float(value) for key, value in entry["baselines"].items()}
+                    results.append(SiteResult(**entry, diagrams=found))
+        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+            raise SealError(f"{str(path)!r} is not a whole profile ({error}); write it again with Profile.save(path)") from error
+        recipes = {name: value_from_dict(plain) for name, plain in document["recipes"]}
+        return cls(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]))
+
+    def __repr__(self) -> str:
+        failed = sum(1 for r in self.results if r.error)
+        tail = f", {failed} failed" if failed else ""
+        return f"Profile({len(self.sites)} sites x {len(self.recipes)} recipes{tail})"
+
+    def _repr_html_(self) -> str:
+        columns = ["site", "recipe", "dim", "n", "d", "bars", "max_persistence_relative", "status"]
+        frame = self.to_frame()[columns]
+        if len(self.recipes) == 1:
+            frame = frame.drop(columns="recipe")
+        return f"<p>{html.escape(repr(self))}</p>{frame.to_html(index=False, max_rows=24, float_format='{:.3g}'.format)}"
+
+
+def profile(
+    store: Mapping[str, Any],
+    recipes: Rips | Sequence[Rips] | Mapping[str, Rips],
+    *,
+    sites: str | Sequence[str] | None = None,
+    n_jobs: int = 1,
+    progress: bool = True,
+) -> Profile:
+    """Persistent homology of every site of a store, with baselines, warnings and certificates.
+
+    >>> import numpy as np, topo_interp as ti
+    >>> angle = 2 * np.pi * np.arange(30) / 30
+    >>> store = ti.store_from_arrays({"ring": np.c_[np.cos(angle), np.sin(angle)]})
+    >>> ti.profile(store, ti.Rips(max_dim=1)).to_frame()[["site", "dim", "bars", "status"]].values.tolist()
+    [['ring', 0, 30, 'EXACT'], ['ring', 1, 1, 'EXACT']]
+
+    Args:
+        store: an ActivationStore, or any mapping from names to points (n, d).
+        recipes: one recipe, several, or a dict of named ones.
+        sites: names or globs (``*`` stays within one path component, ``**`` does not); None for all.
+        n_jobs: processes; each gets ``cores // n_jobs`` threads. The result does not depend on it.
+        progress: show a progress line on a terminal.
+
+    Returns:
+        A Profile. A site that fails is a row with status FAILED and the message; the others go on.
+
+    Raises:
+        InputError: no recipe, no site, or a pattern that matches nothing.
+    """
+    named = _named(recipes)
+    chosen = _chosen(store, sites)
+    if n_jobs < 1:
+        raise InputError(f"n_jobs is {n_jobs}; at least 1 is needed")
+    tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
+    results = []
+    with progress_line(len(chosen) * len(named), "profile", progress) as line:
+        for result in _run(store, tasks, n_jobs, max(1, default_threads() // n_jobs), line):
+            results.append(result)
+            line.advance()
+    return Profile(tuple(results), MappingProxyType(named), MappingProxyType(_about(store, results)))
+
+
+def _run(store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: int, line: Any) -> Iterator[SiteResult]:
+    if n_jobs == 1:
+        for site, name, recipe in tasks:
+            line.update(description=f"profile {site}")
+            yield _measure(site, name, recipe, _read(store, site), threads)
+        return
+    import joblib
+
+    # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C).
+    jobs = (joblib.delayed(_measure)(site, name, recipe, _read(store, site), threads) for site, name, recipe in tasks)
+    yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)(jobs)
+
+
+def _read(store: Mapping[str, Any], site: str) -> Any:
+    try:
+        return store[site]
+    except Exception as error:  # told in the site's row
+        return error
+
+
+def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> SiteResult:
+    from topo_interp.arrays import as_points
+    from topo_interp.summaries.baselines import baselines
+
+    shape, groups = (0, 0), tuple(getattr(cloud, "groups", ()))
+    try:
+        if isinstance(cloud, Exception):
+            raise cloud
+        points = as_points(cloud)
+        shape = points.shape
+        found = recipe(cloud, threads=threads)
+        for step in recipe.steps:
+            points = step(points)
+        plain = {key: float(value) for key, value in baselines(points).items()}
+    except Exception as error:  # one site must not lose the others; what went wrong is told in its row
+        return SiteResult(site, name, *shape, groups=groups, error=_message(error))
+    return SiteResult(site, name, *shape, groups, found, plain, cautions(points.shape, groups, found, plain))
+
+
+def _message(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TopoInterpError) else f"{type(error).__name__}: {text}"
+
+
+def _named(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[str, Rips]:
+    if isinstance(recipes, Mapping):
+        named = dict(recipes)
+    else:
+        named = {}
+        for recipe in (recipes,) if isinstance(recipes, Rips) else tuple(recipes):
+            name = _recipe_name(recipe)
+            if name in named:  # two recipes that differ in less than the name tells
+                name = f"{name} #{sum(other.split(' #')[0] == name for other in named) + 1}"
+            named[name] = recipe
+    if not named:
+        raise InputError("no recipe was given; give one, such as ti.Rips('chordal', steps=(ti.centered(),))")
+    for name, recipe in named.items():
+        if not isinstance(recipe, Rips):
+            raise InputError(f"the recipe {name!r} is a {type(recipe).__name__}; a ti.Rips(...) is needed")
+    return named
+
+
+def _recipe_name(recipe: Any) -> str:
+    if not isinstance(recipe, Rips):
+        raise InputError(f"a recipe is a {type(recipe).__name__}; a ti.Rips(...) is needed")
+    metric = recipe.metric if isinstance(recipe.metric, str) else recipe.metric.kind
+    return " ".join((*(repr(step) for step in recipe.steps), metric))
+
+
+def _about(store: Any, results: Sequence[SiteResult]) -> dict[str, Any]:
+    import topo_interp
+
+    path = getattr(store, "path", None)
+    digest = getattr(store, "digest", None)
+    return {
+        "store": str(path) if path is not None else f"{type(store).__name__} in memory",
+        "store_hash": str(digest()) if callable(digest) else "",
+        "version": topo_interp.__version__,
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def _text(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)  # JSON has no infinity; float() reads the text back
+
+
+def _chosen(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:
+    """The sites that the patterns name, in the store's order."""
+    have = list(store)
+    if not have:
+        raise InputError("the store has no sites; capture some, or give {site: points} to ti.store_from_arrays")
+    if sites is None:
+        return have
+    patterns = [sites] if isinstance(sites, str) else list(sites)
+    for pattern in patterns:
+        if not any(_matches(pattern, site) for site in have):
+            near = difflib.get_close_matches(pattern, have, n=3, cutoff=0.3) or have[:3]
+            raise InputError(f"sites {pattern!r} matches nothing in the store; nearest: {', '.join(map(repr, near))}")
+    return [site for site in have if any(_matches(pattern, site) for pattern in patterns)]
+
+
+def _matches(pattern: str, site: str) -> bool:
+    """As in capture: * stays within one path component, ** does not, and neither takes in ":input"."""
+    parts = re.split(r"(\*\*|\*)", pattern)
+    return re.fullmatch("".join({"**": "[^:]*", "*": r"[^.:]*"}.get(part, re.escape(part)) for part in parts), site) is not None

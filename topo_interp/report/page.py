@@ -1,0 +1,117 @@
+"""One self-contained HTML file from a Profile: nothing is fetched when it is opened, and no label can run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topo_interp._errors import InputError
+from topo_interp.report import figures, words
+
+if TYPE_CHECKING:
+    from topo_interp.profile import Profile
+
+__all__ = ["render", "write_report"]
+
+_FIGURE_OPTIONS = {
+    "responsive": True,
+    "displaylogo": False,
+    "showTips": False,
+    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
+}
+
+
+def write_report(profile: Profile, path: str | os.PathLike[str], *, title: str = "Layer report") -> Path:
+    """Write the report; returns its path. The file is replaced in one step, so a cut-off write leaves none."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(render(profile, title=title), encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def render(profile: Profile, *, title: str = "Layer report") -> str:
+    """The report as one HTML string."""
+    import jinja2
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    here = files("topo_interp.report")
+    script = (here / "page.js").read_text(encoding="utf-8")
+    plotly = get_plotlyjs().replace("</script", r"<\/script")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
+    sections = [_section(profile, name, number) for number, name in enumerate(profile.recipe_names)]
+    return template.render(
+        title=title,
+        about=words.about(profile),
+        summary=words.summary(profile),
+        cautions=words.grouped_cautions(profile),
+        failures=[r for r in profile.results if r.error],
+        sections=sections,
+        table=words.table(profile),
+        certificates=words.certificates(profile),
+        limits=words.LIMITS,
+        # Ours, not data: the two scripts and the sheet go in as they are. The policy names the scripts by their
+        # hashes, so that nothing else can run even if a label were ever to slip through, and forbids every fetch.
+        style=Markup((here / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        plotly=Markup(plotly),
+        policy=f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)}; style-src 'unsafe-inline'; img-src data: blob:",
+        data=Markup(embedded_json(_figure_data(sections))),
+    )
+
+
+def embedded_json(value: Any) -> str:
+    r"""JSON that may stand inside a script element: it can neither end the element nor open a comment.
+
+    >>> embedded_json({"site": "</script><!--"})
+    '{"site":"\\u003c/script\\u003e\\u003c!--"}'
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _section(profile: Profile, recipe: str, number: int) -> dict[str, Any]:
+    """The pictures of one recipe: each is a group of tabs, a tab is one plotly figure."""
+    dims = range(profile.recipes[recipe].max_dim + 1)
+    by_length = sorted(dims, key=lambda k: (k != 1, k))  # loops first: they are what most readers came for
+    return {
+        "id": f"recipe-{number}",
+        "name": recipe,
+        "words": words.recipe(profile.recipes[recipe]),
+        "drawn": any(r.diagrams is not None for r in profile.results if r.recipe == recipe),
+        "heat": [(f"H{k}", _plain(figures.betti_heat_map(profile, recipe, k))) for k in by_length],
+        "across": [("", _plain(figures.across_sites(profile, recipe)))],
+        "diagrams": [("", _plain(figures.diagrams(profile, recipe)))],
+        "bars": [(f"H{k}", _plain(figures.bars(profile, recipe, k))) for k in by_length],
+    }
+
+
+def _figure_data(sections: list[dict[str, Any]]) -> dict[str, Any]:
+    drawn = {
+        f"{section['id']}-{group}-{index}": figure
+        for section in sections
+        for group in ("heat", "across", "diagrams", "bars")
+        for index, (_, figure) in enumerate(section[group])
+    }
+    return {"figures": drawn, "options": _FIGURE_OPTIONS}
+
+
+def _plain(figure: Any) -> dict[str, Any]:
+    plain = json.loads(figure.to_json())
+    return {"data": plain["data"], "layout": plain["layout"]}
