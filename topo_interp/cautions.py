@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from topo_interp._errors import InputError
 from topo_interp.certificate import Status
+from topo_interp.metrics import get_metric
 
 if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
@@ -48,7 +50,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "not_a_metric": (
         "The dissimilarity is not a metric",
         "The triangle inequality fails, so bounds that rest on it do not hold. For cosine use the metric 'chordal' or 'angular', "
-        "which order the pairs alike.",
+        "which order the pairs alike; for sqeuclidean use 'euclidean'.",
     ),
     "censored": (
         "Bars were cut by the threshold",
@@ -82,13 +84,13 @@ def cautions(shape: tuple[int, int], groups: tuple[str, ...], diagrams: Diagrams
     found: list[Caution] = []
     share = baselines.get("top_coordinate_share", math.nan)
     if share > max(_TOP_SHARE, 3 / d):
-        found.append(Caution("top_coordinate", f"one coordinate carries {share:.0%} of the mean squared distance"))
+        found.append(Caution("top_coordinate", f"one coordinate carries {math.floor(100 * share)} % of the mean squared distance"))
     spread = baselines.get("distance_concentration", math.nan)
     if spread < _SPREAD and diagrams.scale:
-        found.append(Caution("concentration", f"distances concentrate: their spread is {spread:.1%} of their mean"))
+        found.append(Caution("concentration", f"distances concentrate: their spread is {100 * spread:.1f} % of their mean"))
     if groups:
         found.append(Caution("dependent_rows", f"rows are not independent: they share values of {', '.join(groups)}"))
-    if n > 1 and not diagrams.scale:
+    if n > 1 and diagrams.scale == 0:
         found.append(Caution("degenerate", "the median distance is 0: most rows are the same point"))
     # Every row starts one component; those at distance 0 from another never show as a bar.
     coinciding = n - len(diagrams[0])
@@ -96,9 +98,18 @@ def cautions(shape: tuple[int, int], groups: tuple[str, ...], diagrams: Diagrams
         found.append(Caution("duplicates", f"{coinciding} of {n} rows coincide with another row"))
     if n < _FEW_ROWS:
         found.append(Caution("few_rows", f"only {n} rows"))
+    if _breaks_the_triangle(diagrams.metric):
+        found.append(Caution("not_a_metric", f"{diagrams.metric} is not a metric"))
     certificate = diagrams.certificate
     if certificate.status is Status.CENSORED:
-        found.append(Caution("censored", f"bars are cut at {certificate.valid_to:.4g}"))
+        found.append(Caution("censored", f"bars are cut at {certificate.valid_to:.4g}; lengths of the cut bars are lower bounds"))
     if math.isinf(certificate.bottleneck_bound):
         found.append(Caution("unbounded", "no finite bound on the error is known"))
     return tuple(found)
+
+
+def _breaks_the_triangle(metric: str) -> bool:
+    try:
+        return not get_metric(metric).true_metric
+    except InputError:  # a metric with parameters or a given matrix: nothing is known
+        return False

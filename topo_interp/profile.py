@@ -109,15 +109,16 @@ class Profile:
         for dim in range(self.recipes[result.recipe].max_dim + 1):
             d = result.diagrams
             row: dict[str, Any] = {"site": result.site, "recipe": result.recipe, "dim": dim, "n": result.n, "d": result.d}
-            longest = math.nan if d is None else scalars.max_persistence(dim)(d)
-            total = math.nan if d is None else scalars.total_persistence(dim)(d)
+            # A bar that the threshold cut counts up to the cut: its length is then a lower bound, and a warning says so.
+            longest = math.nan if d is None else scalars.max_persistence(dim, censored="close")(d)
+            total = math.nan if d is None else scalars.total_persistence(dim, censored="close")(d)
             unit = d.scale if d is not None and d.scale else math.nan
             row["bars"] = None if d is None else len(d[dim])
             row["max_persistence"] = longest
             row["max_persistence_relative"] = longest / unit
             row["total_persistence"] = total
             row["total_persistence_relative"] = total / unit
-            row["entropy"] = math.nan if d is None else scalars.persistence_entropy(dim)(d)
+            row["entropy"] = math.nan if d is None else scalars.persistence_entropy(dim, censored="close")(d)
             row["median_distance"] = math.nan if d is None or d.scale is None else d.scale
             row["status"] = (Status.FAILED if d is None else d.certificate.status).name
             row["bottleneck_bound"] = math.nan if d is None else d.certificate.bottleneck_bound
@@ -290,10 +291,11 @@ def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> Si
             raise cloud
         points = as_points(cloud)
         shape = points.shape
-        found = recipe(cloud, threads=threads)
+        # What an engine leaves for cycles is large and of no use in a table.
+        found = dataclasses.replace(recipe(cloud, threads=threads), provenance=None)
         for step in recipe.steps:
             points = step(points)
-        plain = {key: float(value) for key, value in baselines(points).items()}
+        plain = baselines(points, dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads))
     except Exception as error:  # one site must not lose the others; what went wrong is told in its row
         return SiteResult(site, name, *shape, groups=groups, error=_message(error))
     return SiteResult(site, name, *shape, groups, found, plain, cautions(points.shape, groups, found, plain))

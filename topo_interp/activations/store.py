@@ -143,6 +143,11 @@ class ActivationStore(Mapping[str, PointCloud]):
         return tuple(name for name in names if self._rows[name].duplicated().any())
 
     @property
+    def path(self) -> Path | None:
+        """The folder of a store that was opened from disk; None in memory and for derived stores."""
+        return self._path
+
+    @property
     def info(self) -> Mapping[str, Any]:
         """How the store was made: model, row selector, dtype, sites left out with the reason, operations since."""
         return MappingProxyType(self._info)

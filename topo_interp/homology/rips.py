@@ -141,6 +141,10 @@ class Rips(Value, kind="rips"):
             provenance=raw.provenance,
         )
 
+    def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:
+        """The distances that the recipe sees: of the cloud's points after the steps."""
+        return self._distances(_points(cloud)[0], threads)
+
     def _distances(self, points: np.ndarray, threads: int | None) -> DistanceMatrix:
         for step in self.steps:
             points = step(points)

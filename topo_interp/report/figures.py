@@ -41,17 +41,18 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
     grid = np.linspace(0.0, end, _GRID_POINTS)
     counts = np.array([_alive(d, dim, grid) for _, d in found]) if found else np.zeros((0, len(grid)))
     names = [label(site) for site, _ in found]
-    ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= counts.max(initial=1))]
+    most = int(np.nanmax(counts, initial=1.0))
+    ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= most)]
     figure = go.Figure(
         go.Heatmap(
             x=np.round(grid, 5).tolist(),
             y=list(range(len(found))),
             # On a logarithmic scale, or the one long-lived class would vanish beside hundreds of short-lived ones.
-            z=np.round(np.log1p(counts), 4).tolist(),
-            text=[[f"{label(site, 200)}<br>Betti {dim} = {count}" for count in line] for (site, _), line in zip(found, counts, strict=True)],
+            z=np.where(np.isnan(counts), None, np.round(np.log1p(counts), 4)).tolist(),
+            text=[[f"{label(site, 200)}<br>Betti {dim} = {count:.0f}" for count in line] for (site, _), line in zip(found, counts, strict=True)],
             colorscale="Cividis",
             zmin=0,
-            zmax=float(np.log1p(max(1, counts.max(initial=1)))),
+            zmax=float(np.log1p(most)),
             colorbar={
                 "title": {"text": f"Betti {dim}", "side": "right"},
                 "thickness": 14,
@@ -276,10 +277,11 @@ def _longest(found: list[tuple[str, Diagrams]], dim: int) -> float:
 
 
 def _alive(d: Diagrams, dim: int, grid: np.ndarray) -> np.ndarray:
-    pairs = d[dim] if dim <= d.max_dim else np.zeros((0, 2))
-    at = grid * _unit(d)
-    born = np.searchsorted(np.sort(pairs[:, 0]), at, side="right")
-    return born - np.searchsorted(np.sort(pairs[:, 1]), at, side="right")
+    """Betti numbers on a grid of medians; NaN beyond a cut, where they are unknown."""
+    from topo_interp.summaries.curves import betti_curve
+
+    counts = betti_curve(dim, grid * _unit(d), censored="close")(d)
+    return counts if d.censored_at is None else np.where(grid * _unit(d) > d.censored_at, np.nan, counts)
 
 
 def _relative(d: Diagrams, dim: int, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -227,7 +227,7 @@ def _longest_loop(result: SiteResult) -> float:
     from topo_interp.summaries.scalars import max_persistence
 
     d = result.diagrams
-    return max_persistence(1)(d) / d.scale if d is not None and d.scale and len(d[1]) else math.nan
+    return max_persistence(1, censored="close")(d) / d.scale if d is not None and d.scale and len(d[1]) else math.nan
 
 
 def _count(k: int, noun: str) -> str:
