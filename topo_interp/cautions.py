@@ -25,23 +25,31 @@ _FEW_ROWS = 30
 KINDS: dict[str, tuple[str, str]] = {
     "top_coordinate": (
         "One coordinate carries much of the distance",
-        "Such massive coordinates are common in language models. What the diagrams show is then mostly the shape of this one "
-        "coordinate. Compare with ti.standardized() or ti.drop_top_coordinates(1) among the recipe's steps.",
+        (
+            "Such massive coordinates are common in language models. What the diagrams show is then mostly the shape of this one "
+            "coordinate. Compare with ti.standardized() or ti.drop_top_coordinates(1) among the recipe's steps."
+        ),
     ),
     "concentration": (
         "Distances concentrate",
-        "All pairs of rows are nearly equally far apart, as in high-dimensional noise, so births and deaths lie close together "
-        "and bars can be short even where there is a shape. Fewer coordinates (ti.pca(k) among the steps) often help.",
+        (
+            "All pairs of rows are nearly equally far apart, as in high-dimensional noise, so births and deaths lie close together "
+            "and bars can be short even where there is a shape. Fewer coordinates (ti.pca(k) among the steps) often help."
+        ),
     ),
     "dependent_rows": (
         "Rows are not independent",
-        "Rows that share a sequence, an item or a template resemble each other for that reason, and a crossed design (templates "
-        "times words) has loops by construction. Do not read the number of rows as a sample size.",
+        (
+            "Rows that share a sequence, an item or a template resemble each other for that reason, and a crossed design (templates "
+            "times words) has loops by construction. Do not read the number of rows as a sample size."
+        ),
     ),
     "duplicates": (
         "Rows coincide",
-        "Rows at distance 0 from another row add nothing to a diagram; often they are the same token in the same context, "
-        "or units that are all off.",
+        (
+            "Rows at distance 0 from another row add nothing to a diagram; often they are the same token in the same context, "
+            "or units that are all off."
+        ),
     ),
     "few_rows": (
         "Few rows",
@@ -49,8 +57,10 @@ KINDS: dict[str, tuple[str, str]] = {
     ),
     "not_a_metric": (
         "The dissimilarity is not a metric",
-        "The triangle inequality fails, so bounds that rest on it do not hold. For cosine use the metric 'chordal' or 'angular', "
-        "which order the pairs alike; for sqeuclidean use 'euclidean'.",
+        (
+            "The triangle inequality fails, so bounds that rest on it do not hold. For cosine use the metric 'chordal' or 'angular', "
+            "which order the pairs alike; for sqeuclidean use 'euclidean'."
+        ),
     ),
     "censored": (
         "Bars were cut by the threshold",
@@ -78,18 +88,31 @@ class Caution:
         return self.text
 
 
-def cautions(shape: tuple[int, int], groups: tuple[str, ...], diagrams: Diagrams, baselines: Mapping[str, float]) -> tuple[Caution, ...]:
+def cautions(
+    shape: tuple[int, int], groups: tuple[str, ...], diagrams: Diagrams, baselines: Mapping[str, float]
+) -> tuple[Caution, ...]:
     """The warnings that hold for one site: points' shape, columns that rows share, diagrams and baselines."""
     n, d = shape
     found: list[Caution] = []
     share = baselines.get("top_coordinate_share", math.nan)
     if share > max(_TOP_SHARE, 3 / d):
-        found.append(Caution("top_coordinate", f"one coordinate carries {math.floor(100 * share)} % of the mean squared distance"))
+        found.append(
+            Caution(
+                "top_coordinate",
+                f"one coordinate carries {math.floor(100 * share)} % of the mean squared distance",
+            )
+        )
     spread = baselines.get("distance_concentration", math.nan)
     if spread < _SPREAD and diagrams.scale:
-        found.append(Caution("concentration", f"distances concentrate: their spread is {100 * spread:.1f} % of their mean"))
+        found.append(
+            Caution(
+                "concentration", f"distances concentrate: their spread is {100 * spread:.1f} % of their mean"
+            )
+        )
     if groups:
-        found.append(Caution("dependent_rows", f"rows are not independent: they share values of {', '.join(groups)}"))
+        found.append(
+            Caution("dependent_rows", f"rows are not independent: they share values of {', '.join(groups)}")
+        )
     if n > 1 and diagrams.scale == 0:
         found.append(Caution("degenerate", "the median distance is 0: most rows are the same point"))
     # Every row starts one component; those at distance 0 from another never show as a bar.
@@ -102,7 +125,12 @@ def cautions(shape: tuple[int, int], groups: tuple[str, ...], diagrams: Diagrams
         found.append(Caution("not_a_metric", f"{diagrams.metric} is not a metric"))
     certificate = diagrams.certificate
     if certificate.status is Status.CENSORED:
-        found.append(Caution("censored", f"bars are cut at {certificate.valid_to:.4g}; lengths of the cut bars are lower bounds"))
+        found.append(
+            Caution(
+                "censored",
+                f"bars are cut at {certificate.valid_to:.4g}; lengths of the cut bars are lower bounds",
+            )
+        )
     if math.isinf(certificate.bottleneck_bound):
         found.append(Caution("unbounded", "no finite bound on the error is known"))
     return tuple(found)

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -88,13 +88,13 @@ def report(
     metric: Annotated[str, typer.Option(help="Name of a metric, such as euclidean, chordal, angular, manhattan.")] = "euclidean",
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops, 2 for voids.")] = 1,
     steps: Annotated[
-        Optional[list[str]], typer.Option(help="Step before the distance: centered, standardized, normalized, 'pca(50)'; in their order.")
+        list[str] | None, typer.Option(help="Step before the distance: centered, standardized, normalized, 'pca(50)'; in their order.")
     ] = None,
-    threshold: Annotated[Optional[float], typer.Option(help="Cut the filtration at this distance.")] = None,
-    sites: Annotated[Optional[list[str]], typer.Option(help="Sites or globs; may be given several times. All by default.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Cut the filtration at this distance.")] = None,
+    sites: Annotated[list[str] | None, typer.Option(help="Sites or globs; may be given several times. All by default.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Layer report",
-    save: Annotated[Optional[Path], typer.Option(help="Also keep the profile (diagrams and table) in this file.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Also keep the profile (diagrams and table) in this file.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Persistent homology of every site of a store, as one HTML file that opens offline."""

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from topo_interp._errors import InputError, SealError, TopoInterpError
 from topo_interp._native import default_threads
 from topo_interp._value import value_from_dict
@@ -132,7 +130,7 @@ class Profile:
 
     def plot(self, recipe: str | None = None, dim: int = 1) -> Any:
         """The heat map of Betti curves over the sites, a plotly figure."""
-        from topo_interp.report.figures import betti_heat_map  # the report stands above this module: imported when asked
+        from topo_interp.report.figures import betti_heat_map
 
         return betti_heat_map(self, self._recipe_name(recipe), dim)
 
@@ -277,7 +275,7 @@ def _run(store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: i
 def _read(store: Mapping[str, Any], site: str) -> Any:
     try:
         return store[site]
-    except Exception as error:  # told in the site's row
+    except Exception as error:  # noqa: BLE001 - told in the site's row
         return error
 
 
@@ -296,7 +294,7 @@ def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> Si
         for step in recipe.steps:
             points = step(points)
         plain = baselines(points, dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads))
-    except Exception as error:  # one site must not lose the others; what went wrong is told in its row
+    except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
         return SiteResult(site, name, *shape, groups=groups, error=_message(error))
     return SiteResult(site, name, *shape, groups, found, plain, cautions(points.shape, groups, found, plain))
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["LIMITS", "about", "certificates", "grouped_cautions", "recipe", "summary", "table"]
 
 LIMITS = (
-    "A long bar is not a discovery by itself. Noise has loops (H1 bars) too, in every layer of every model; no significance has been "
-    "computed here. Compare with a null before claiming a shape.",
-    "Exact and certified are words about these rows: how close the computed diagram is to the exact diagram of the same points. They "
-    "say nothing about other inputs, other rows or the network as a whole.",
-    "A difference between two layers can come from a change of intrinsic dimension, norm or of one massive coordinate. The baselines "
-    "stand beside the bars for that reason.",
+    ("A long bar is not a discovery by itself. Noise has loops (H1 bars) too, in every layer of every model; no significance has been "
+    "computed here. Compare with a null before claiming a shape."),
+    ("Exact and certified are words about these rows: how close the computed diagram is to the exact diagram of the same points. They "
+    "say nothing about other inputs, other rows or the network as a whole."),
+    ("A difference between two layers can come from a change of intrinsic dimension, norm or of one massive coordinate. The baselines "
+    "stand beside the bars for that reason."),
     "Entropy, total persistence and the number of bars grow with the number of rows. Compare only sites with the same rows.",
     "A shape that is there need not be used. Whether the network computes with it is a causal question that a diagram can not answer.",
 )
@@ -215,7 +215,7 @@ def _cell(value: Any, kind: str, column: str) -> dict[str, str]:
     if kind == "text":
         text = str(value)
         return {"text": text, "value": text, "kind": kind, "full": text if len(text) > 24 else ""}
-    if value is None or value != value or str(value) == "<NA>":
+    if value is None or str(value) in ("nan", "<NA>"):
         return {"text": "", "value": "", "kind": kind, "full": ""}
     number = float(value)
     whole = number.is_integer() and abs(number) < 1e7
