@@ -16,9 +16,32 @@ import numpy as np
 from topo_interp.activations.encoding import decode
 from topo_interp.activations.files import check_file, read_shard
 
-__all__ = ["Derived", "Memory", "Shard", "Source"]
+__all__ = ["Derived", "Memory", "MemoryShard", "Shard", "Source"]
 
 Stored = tuple[np.ndarray, str, "np.ndarray | None"]
+
+
+class MemoryShard:
+    """Collects rows in memory; the counterpart of a shard that is being written to disk."""
+
+    def __init__(self, site: str, dtype: str, width: int, offset: np.ndarray | None) -> None:
+        self.dtype, self.width, self.offset = dtype, width, offset
+        self._parts: list[np.ndarray] = []
+
+    def append(self, stored: np.ndarray) -> None:
+        """Further rows."""
+        self._parts.append(stored)
+
+    def keep(self, index: np.ndarray) -> None:
+        """Keep the chosen rows only."""
+        self._parts = [np.concatenate(self._parts)[index]]
+
+    def source(self) -> Memory:
+        """The rows, whole; the parts are given up."""
+        whole = np.concatenate(self._parts)
+        whole.flags.writeable = False
+        self._parts = [whole]
+        return Memory(whole, self.dtype, self.offset)
 
 
 class Source(Protocol):
