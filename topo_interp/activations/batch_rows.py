@@ -15,8 +15,8 @@ from topo_interp.activations.selectors import (
     MeanPool,
     RowSelector,
     SpatialMean,
-    TokenSelector,
     Tokens,
+    TokenSelector,
 )
 
 __all__ = ["BatchRows", "Misfit", "first_tensor"]

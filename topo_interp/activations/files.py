@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -110,6 +110,7 @@ class ShardWriter:
         return _map(self.path, storage_dtype(self.dtype), (self.rows, self.width), self._start)
 
 
+@final
 class StoreFolder:
     """A folder that appears under its name only when it is whole; leaving the ``with`` block otherwise removes it.
 
