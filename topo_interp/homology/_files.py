@@ -55,7 +55,7 @@ def load_diagrams(path: Path) -> Diagrams:
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     if _suffix(path) == ".npz":
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return str(file["header"]), {name: file[name] for name in _ARRAYS}
     from safetensors import safe_open
 

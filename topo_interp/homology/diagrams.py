@@ -83,6 +83,14 @@ class Diagrams:
             column.flags.writeable = False
             object.__setattr__(self, name, column)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "provenance": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name in ("birth", "death", "dim"):  # pickling an array forgets that it is read-only
+            state[name].flags.writeable = False
+        self.__dict__.update(state)
+
     @classmethod
     def from_bars(cls, bars: Sequence[Any], **fields: Any) -> Diagrams:
         """Diagrams from one ``(bars, 2)`` array per degree; bars of zero length are dropped.

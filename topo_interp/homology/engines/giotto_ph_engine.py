@@ -22,7 +22,7 @@ class GiottoPhEngine:
 
     name: str = "giotto-ph"
     max_dim: int | None = None
-    max_field: int = 251  # the largest prime below its limit of 255
+    max_field: int = 127  # it accepts more and crashes from 131 on (giotto-ph 0.2.4)
     index_bits: int | None = 55
 
     def memory(self, n: int, max_dim: int) -> int:
