@@ -1,10 +1,11 @@
-"""One progress bar for every long call: a line on the terminal (or in a notebook), silent everywhere else."""
+"""One progress bar for every long call: a line on the terminal or in a notebook with ipywidgets, silent everywhere else."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 __all__ = ["ProgressLine", "progress"]
@@ -46,7 +47,9 @@ def progress(total: int | None, description: str, enabled: bool = True) -> Itera
     from rich.console import Console
 
     console = Console(stderr=True)  # standard output belongs to results
-    if not (console.is_terminal or console.is_jupyter):
+    # In a notebook rich draws with ipywidgets, and warns where they are missing.
+    can_draw = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
+    if not can_draw:
         yield ProgressLine()
         return
     from rich.progress import (
