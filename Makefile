@@ -10,7 +10,8 @@ SOURCES := pyproject.toml constraints.txt $(shell find topo_interp cpp_ext -type
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST_ARGS ?=
 
-.PHONY: demo test test-fast test-giotto dev wheel bench bench-check lint clean
+
+.PHONY: demo test test-fast test-giotto sanitize dev wheel bench bench-check lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/topo-interp demo
@@ -49,6 +50,20 @@ test-giotto:
 	$(VENV)-giotto/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    "$(WHEEL)" giotto-tda==0.6.2 giotto-ph pytest pytest-timeout
 	$(VENV)-giotto/bin/pytest --junitxml=build/junit-giotto.xml tests/giotto
+
+# The extension under AddressSanitizer and UndefinedBehaviorSanitizer (its tests), then ThreadSanitizer (two threads, one recipe).
+# A stock interpreter needs the runtime preloaded; the instrumented build lies before the installed one on the import path.
+SANITIZED_BUILD = $(INSTALL) --no-deps --upgrade --no-build-isolation -C cmake.build-type=RelWithDebInfo -C install.strip=false
+SANITIZED_TESTS ?= tests/geometry tests/homology/test_links.py tests/test_fuzz_native.py
+sanitize: $(VENV)/.installed-dev
+	$(INSTALL) "scikit-build-core>=0.10" "nanobind>=2.2,<4" cmake ninja
+	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=address,undefined -C build-dir=build/asan --target build/asan-site .
+	PYTHONPATH=build/asan-site LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 OPENBLAS_NUM_THREADS=1 \
+	    TOPO_INTERP_BUILD=build/asan-site $(BIN)/pytest -q -m "not slow" --timeout=600 -p no:cacheprovider $(SANITIZED_TESTS)
+	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=thread -C build-dir=build/tsan --target build/tsan-site .
+	PYTHONPATH=build/tsan-site LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+	    TOPO_INTERP_BUILD=build/tsan-site OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/sanitize/two_threads.py 20
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/distances.py

@@ -14,7 +14,11 @@ collect_ignore = [] if importlib.util.find_spec("gtda") else ["giotto"]
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     import topo_interp
+    from topo_interp._native import cpu
 
+    folder = os.environ.get("TOPO_INTERP_BUILD", "")  # set when an instrumented build has to be the one that runs
+    if folder not in cpu.__file__:
+        raise pytest.UsageError(f"the extension is {cpu.__file__}, not the one of {folder}")
     return [f"topo_interp from {Path(topo_interp.__file__).parent}"]
 
 

@@ -1,0 +1,1 @@
+"""How two representations, or two diagrams, differ."""
