@@ -218,3 +218,7 @@ def _on_path(folder: str) -> Any:
     finally:
         with contextlib.suppress(ValueError):
             sys.path.remove(folder)
+
+
+if __name__ == "__main__":
+    main()

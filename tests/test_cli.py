@@ -1,0 +1,151 @@
+"""The command line: exit codes, one line for an error and where it goes, and each command end to end on small input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import topo_interp as ti
+from topo_interp.cli import _call, app
+
+MODULE = """
+import torch
+from torch import nn
+
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+def probe():
+    return [torch.linspace(-1, 1, 30).reshape(10, 3)]
+
+instance = model()
+
+def needs(argument):
+    return argument
+"""
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            app([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def store(tmp_path):
+    angle = 2 * np.pi * np.arange(30) / 30
+    arrays = {"layers.0": np.c_[np.cos(angle), np.sin(angle)], "layers.1": np.c_[np.cos(angle), np.zeros((30, 2))]}
+    return ti.store_from_arrays(arrays).save(tmp_path / "ring.acts")
+
+
+def test_report_and_profile(run, store, tmp_path):
+    code, out, err = run(
+        "report", store, "--out", tmp_path / "a.html", "--metric", "chordal", "--steps", "pca(2)", "--steps", "centered", "--max-dim", 1,
+        "--sites", "layers.*", "--jobs", 1, "--save", tmp_path / "a.profile",
+    )  # fmt: skip
+    assert (code, err) == (0, "") and f"Profile(2 sites x 1 recipes): {tmp_path / 'a.html'}" in out
+    found = ti.Profile.open(tmp_path / "a.profile")
+    assert list(found.recipes.values()) == [ti.Rips("chordal", steps=(ti.pca(2), ti.centered()), max_dim=1)]
+    assert "ring.acts" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    # The kept profile gives the same page again, without computing.
+    code, out, _ = run("report", tmp_path / "a.profile", "--out", tmp_path / "b.html", "--quiet")
+    assert (code, out) == (0, "") and (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()
+
+
+def test_a_failed_site_is_a_warning_and_all_failed_an_error(run, tmp_path):
+    half = ti.store_from_arrays({"good": np.eye(5), "bad": np.zeros((5, 2))}).save(tmp_path / "half")
+    code, _, err = run("report", half, "--out", tmp_path / "a.html", "--metric", "chordal")
+    assert code == 0 and err.startswith("warning: bad: ") and err.count("\n") == 1
+    code, _, err = run("report", half, "--out", tmp_path / "a.html", "--metric", "chordal", "--sites", "bad")
+    assert code == 1 and err.splitlines()[-1] == "error: every site failed; the report holds the messages"
+
+
+def test_info(run, store):
+    code, out, err = run("info", store)
+    assert (code, err) == (0, "") and "sites   2" in out and "  layers.0  30 x 2" in out and "verified" not in out
+    assert f"hash    {ti.open_store(store).digest()}" in out
+    code, out, _ = run("info", store, "--verify")
+    assert code == 0 and "verified: every file" in out
+    shard = max(store.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    assert run("info", store)[0] == 0
+    code, _, err = run("info", store, "--verify")
+    assert code == 1 and err.startswith("error: ") and err.count("\n") == 1 and shard.name in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("report", "no-such-store"), "no-such-store"),
+        (("report", "{store}", "--metric", "euclid"), "no metric is called 'euclid'"),
+        (("report", "{store}", "--steps", "pca(1"), "--steps 'pca(1' is not understood; give one of centered"),
+        (("report", "{store}", "--steps", "__import__('os')"), "is not understood"),
+        (("report", "{store}", "--steps", "pca(k=print)"), "is not understood"),
+        (("report", "{store}", "--steps", "pca()"), "--steps 'pca()': "),
+        (("report", "{store}", "--sites", "layer"), "matches nothing in the store"),
+        (("report", "{store}", "--out", "{store}/no/a.html"), "make it first"),
+        (("info", "no-such-store"), "no-such-store"),
+        (("capture", "--model", "model", "--probe", "a:b", "--sites", "*", "--out", "x"), "the form is module:name"),
+        (("capture", "--model", "no_such_module:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "run from the folder that holds no_such_module.py"),
+        (("capture", "--model", "json:no_such", "--probe", "a:b", "--sites", "*", "--out", "x"), "no attribute 'no_such'"),
+    ],
+)  # fmt: skip
+def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*(argument.replace("{store}", str(store)) for argument in arguments))
+    assert code == 1 and out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1 and words in err
+
+
+@pytest.mark.parametrize("arguments", [("report",), ("report", "a", "--no-such"), ("nothing",), ("report", "a", "--max-dim", "x"), ("report", "a", "--jobs", "0")])
+def test_wrong_usage_is_exit_2(run, arguments):
+    code, out, err = run(*arguments)
+    assert code == 2 and "Usage" in err and out == ""
+
+
+def test_help_has_examples(run):
+    assert "capture" in run("--help")[1]
+    for command in ("capture", "report", "info", "demo"):
+        code, out, _ = run(command, "--help")
+        assert code == 0 and f"Example: topo-interp {command}" in out
+
+
+def test_an_interrupt_is_exit_130(run, store, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ti, "profile", stop)
+    code, out, err = run("report", store)
+    assert (code, out, err) == (130, "", "interrupted\n")
+
+
+def test_calls_are_values():
+    assert _call("pca(50)", ("pca",), "--steps") == ti.pca(50) == _call(" pca( k = 50 ) ", ("pca",), "--steps")
+    assert _call("centered", ("centered",), "--steps") == ti.centered()
+
+
+def test_capture_end_to_end(tmp_path):
+    (tmp_path / "small_model.py").write_text(MODULE)
+    run = [sys.executable, "-m", "topo_interp.cli", "capture", "--probe", "small_model:probe", "--out", "a.acts"]
+    done = subprocess.run(
+        [*run, "--model", "small_model:model", "--sites", "0", "--sites", "1", "--rows", "every_row"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "next: topo-interp report a.acts" in done.stdout
+    store = ti.open_store(tmp_path / "a.acts")
+    assert {site: cloud.shape for site, cloud in store.items()} == {"0": (10, 4), "1": (10, 4)}
+    np.testing.assert_array_equal(store["1"].points, np.maximum(store["0"].points, 0))
