@@ -45,7 +45,10 @@ def run(capsys, monkeypatch):
 @pytest.fixture
 def store(tmp_path):
     angle = 2 * np.pi * np.arange(30) / 30
-    arrays = {"layers.0": np.c_[np.cos(angle), np.sin(angle)], "layers.1": np.c_[np.cos(angle), np.zeros((30, 2))]}
+    arrays = {
+        "layers.0": np.c_[np.cos(angle), np.sin(angle)],
+        "layers.1": np.c_[np.cos(angle), np.zeros((30, 2))],
+    }
     return ti.store_from_arrays(arrays).save(tmp_path / "ring.acts")
 
 
@@ -73,7 +76,12 @@ def test_a_failed_site_is_a_warning_and_all_failed_an_error(run, tmp_path):
 
 def test_info(run, store):
     code, out, err = run("info", store)
-    assert (code, err) == (0, "") and "sites   2" in out and "  layers.0  30 x 2" in out and "verified" not in out
+    assert (
+        (code, err) == (0, "")
+        and "sites   2" in out
+        and "  layers.0  30 x 2" in out
+        and "verified" not in out
+    )
     assert f"hash    {ti.open_store(store).digest()}" in out
     code, out, _ = run("info", store, "--verify")
     assert code == 0 and "verified: every file" in out
@@ -110,7 +118,16 @@ def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, a
     assert err.startswith("error: ") and err.count("\n") == 1 and words in err
 
 
-@pytest.mark.parametrize("arguments", [("report",), ("report", "a", "--no-such"), ("nothing",), ("report", "a", "--max-dim", "x"), ("report", "a", "--jobs", "0")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report",),
+        ("report", "a", "--no-such"),
+        ("nothing",),
+        ("report", "a", "--max-dim", "x"),
+        ("report", "a", "--jobs", "0"),
+    ],
+)
 def test_wrong_usage_is_exit_2(run, arguments):
     code, out, err = run(*arguments)
     assert code == 2 and "Usage" in err and out == ""
@@ -133,13 +150,24 @@ def test_an_interrupt_is_exit_130(run, store, monkeypatch):
 
 
 def test_calls_are_values():
-    assert _call("pca(50)", ("pca",), "--steps") == ti.pca(50) == _call(" pca( k = 50 ) ", ("pca",), "--steps")
+    assert (
+        _call("pca(50)", ("pca",), "--steps") == ti.pca(50) == _call(" pca( k = 50 ) ", ("pca",), "--steps")
+    )
     assert _call("centered", ("centered",), "--steps") == ti.centered()
 
 
 def test_capture_end_to_end(tmp_path):
     (tmp_path / "small_model.py").write_text(MODULE)
-    run = [sys.executable, "-m", "topo_interp.cli", "capture", "--probe", "small_model:probe", "--out", "a.acts"]
+    run = [
+        sys.executable,
+        "-m",
+        "topo_interp.cli",
+        "capture",
+        "--probe",
+        "small_model:probe",
+        "--out",
+        "a.acts",
+    ]
     done = subprocess.run(
         [*run, "--model", "small_model:model", "--sites", "0", "--sites", "1", "--rows", "every_row"],
         cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import threading
+import time
 import zipfile
 
 import numpy as np
@@ -25,8 +29,15 @@ def ring(n, radius=1.0):
 def store():
     noise = np.random.default_rng(0).normal(size=(40, 8))
     massive = noise + np.r_[np.zeros(7), 1] * 50 * np.random.default_rng(1).normal(size=(40, 1))
-    sites = {"layers.0": ring(40, 3.0), "layers.1": noise, "layers.1:input": massive, "head": np.ones((40, 2))}
-    return ti.store_from_arrays(sites, {"item": np.arange(40), "template": np.arange(40) % 4}, groups=["template"])
+    sites = {
+        "layers.0": ring(40, 3.0),
+        "layers.1": noise,
+        "layers.1:input": massive,
+        "head": np.ones((40, 2)),
+    }
+    return ti.store_from_arrays(
+        sites, {"item": np.arange(40), "template": np.arange(40) % 4}, groups=["template"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +48,9 @@ def found(store):
 def test_the_circle_in_its_own_units(found):
     row = found.to_frame().query("site == 'layers.0' and recipe == 'plain' and dim == 1").iloc[0]
     length = 3 * (2 * math.sin(math.pi * 14 / 40) - 2 * math.sin(math.pi / 40))
-    median = np.median(np.linalg.norm(ring(40, 3.0)[:, None] - ring(40, 3.0), axis=-1)[np.triu_indices(40, 1)])
+    median = np.median(
+        np.linalg.norm(ring(40, 3.0)[:, None] - ring(40, 3.0), axis=-1)[np.triu_indices(40, 1)]
+    )
     assert row["bars"] == 1 and row["max_persistence"] == pytest.approx(length, abs=1e-6)
     assert row["median_distance"] == pytest.approx(median, rel=1e-6)
     assert row["max_persistence_relative"] == pytest.approx(length / median, rel=1e-6)
@@ -58,8 +71,14 @@ def test_one_row_for_each_site_recipe_and_degree(found, store):
 def test_a_site_that_fails_is_a_row_and_the_rest_goes_on(found):
     frame = found.to_frame()
     failed = frame[frame["error"] != ""]
-    assert set(zip(failed["site"], failed["recipe"], strict=True)) == {("head", "pca")}  # no direction after centering
-    assert (failed["status"] == "FAILED").all() and failed["max_persistence"].isna().all() and failed["bars"].isna().all()
+    assert set(zip(failed["site"], failed["recipe"], strict=True)) == {
+        ("head", "pca")
+    }  # no direction after centering
+    assert (
+        (failed["status"] == "FAILED").all()
+        and failed["max_persistence"].isna().all()
+        and failed["bars"].isna().all()
+    )
     assert failed["error"].str.contains("zero").all()
     assert repr(found) == "Profile(4 sites x 2 recipes, 1 failed)"
 
@@ -73,7 +92,11 @@ def test_a_site_that_can_not_be_read_is_a_row(store):
                 raise RuntimeError("disk\nfull")
             return store[site]
 
-    frame = ti.profile(Torn(dict.fromkeys(store)), ti.Rips(max_dim=0), progress=False).to_frame().set_index("site")
+    frame = (
+        ti.profile(Torn(dict.fromkeys(store)), ti.Rips(max_dim=0), progress=False)
+        .to_frame()
+        .set_index("site")
+    )
     assert frame["error"].to_dict() == {
         "layers.0": "", "layers.1": "layers.1.safetensors has changed", "layers.1:input": "", "head": "RuntimeError: disk full",
     }  # fmt: skip
@@ -137,9 +160,13 @@ def test_sites(store, sites, chosen):
 
 
 def test_recipes_get_names(store):
-    recipes = [ti.Rips(max_dim=0), ti.Rips("chordal", steps=(ti.centered(), ti.pca(2)), max_dim=0), ti.Rips(max_dim=0, field=3)]
+    recipes = [
+        ti.Rips(max_dim=0),
+        ti.Rips("chordal", steps=(ti.centered(), ti.pca(2)), max_dim=0),
+        ti.Rips(max_dim=0, field=3),
+    ]
     found = ti.profile(store, recipes, sites="layers.0", progress=False)
-    assert found.recipe_names == ("euclidean", "centered() pca(2) chordal", "euclidean #2")
+    assert found.recipe_names == ("euclidean", "centered, pca(2), chordal", "euclidean #2")
     with pytest.raises(ti.InputError, match="no recipe was given"):
         ti.profile(store, [], progress=False)
     with pytest.raises(ti.InputError, match="a recipe is a str"):
@@ -151,7 +178,10 @@ def test_recipes_get_names(store):
 
 
 def test_cautions_by_rule(found):
-    kinds = {site: {c.kind for r in found.results if r.site == site and r.recipe == "plain" for c in r.cautions} for site in found.sites}
+    kinds = {
+        site: {c.kind for r in found.results if r.site == site and r.recipe == "plain" for c in r.cautions}
+        for site in found.sites
+    }
     assert kinds == {
         "layers.0": {"dependent_rows"},
         "layers.1": {"dependent_rows"},
@@ -159,14 +189,24 @@ def test_cautions_by_rule(found):
         "head": {"dependent_rows", "degenerate", "duplicates"},
     }
     text = found.to_frame().query("site == 'layers.1:input'")["warnings"].iloc[0]
-    assert "one coordinate carries 99 % of the mean squared distance | rows are not independent: they share values of template" == text
+    assert (
+        "one coordinate carries 99 % of the mean squared distance | rows are not independent: they share values of template"
+        == text
+    )
 
 
 def test_cautions_of_hard_cases():
     noise = np.random.default_rng(0).normal(size=(20, 2000))
     cut = ti.Rips(threshold=1.0)(noise)
-    assert [c.kind for c in cautions(noise.shape, (), cut, ti.baselines(noise))] == ["concentration", "few_rows", "censored"]
-    assert [c.kind for c in cautions((3, 1), (), ti.Rips("cosine")(ring(3)), {})] == ["few_rows", "not_a_metric"]
+    assert [c.kind for c in cautions(noise.shape, (), cut, ti.baselines(noise))] == [
+        "concentration",
+        "few_rows",
+        "censored",
+    ]
+    assert [c.kind for c in cautions((3, 1), (), ti.Rips("cosine")(ring(3)), {})] == [
+        "few_rows",
+        "not_a_metric",
+    ]
     foreign = ti.Diagrams.from_giotto(np.array([[0.0, 1.0, 0.0]]))
     assert [c.kind for c in cautions((40, 1), (), foreign, {})] == ["unbounded"]
     assert {c.kind for c in cautions(noise.shape, ("item",), cut, ti.baselines(noise))} <= set(KINDS)
@@ -181,7 +221,19 @@ def test_in_a_notebook(found):
 def test_cut_bars_count_up_to_the_cut(tmp_path):
     found = ti.profile({"a": ring(40)}, ti.Rips(threshold=1.0), progress=False)
     row = found.to_frame().set_index("dim").loc[1]
-    assert row["status"] == "CENSORED" and row["max_persistence"] == pytest.approx(1.0 - 2 * math.sin(math.pi / 40), abs=1e-6)
+    assert row["status"] == "CENSORED" and row["max_persistence"] == pytest.approx(
+        1.0 - 2 * math.sin(math.pi / 40), abs=1e-6
+    )
     assert "lower bounds" in row["warnings"]
     assert found.plot().data[0].z[0][-1] is not None
     found.report(tmp_path / "a.html")
+
+
+def test_an_interrupt_is_not_a_failed_site():
+    many = {f"layers.{k}": np.random.default_rng(k).normal(size=(1500, 20)) for k in range(40)}
+    start = time.monotonic()
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        ti.profile(many, ti.Rips(), progress=False)
+    assert time.monotonic() - start < 5

@@ -56,15 +56,33 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line and no closing words.")]
 
 
-@app.command(epilog="Example: topo-interp capture --model my_models:small_cnn --probe my_data:probe_loader --sites 'features.*' --out run.acts")
+@app.command(
+    epilog="Example: topo-interp capture --model my_models:small_cnn --probe my_data:probe_loader --sites 'features.*' --out run.acts"
+)
 @_told
 def capture(
-    model: Annotated[str, typer.Option(metavar="MODULE:NAME", help="A torch module, or a function without arguments that returns one.")],
-    probe: Annotated[str, typer.Option(metavar="MODULE:NAME", help="A DataLoader or other batches, or a function that returns them.")],
-    sites: Annotated[list[str], typer.Option(help="Module path or glob (* one component, ** any); may be given several times.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODULE:NAME", help="A torch module, or a function without arguments that returns one."
+        ),
+    ],
+    probe: Annotated[
+        str,
+        typer.Option(
+            metavar="MODULE:NAME", help="A DataLoader or other batches, or a function that returns them."
+        ),
+    ],
+    sites: Annotated[
+        list[str],
+        typer.Option(help="Module path or glob (* one component, ** any); may be given several times."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the new store.")],
     rows: Annotated[
-        str, typer.Option(help="What one row is: every_row, mean_pool, last_token, first_token, spatial_mean, 'every_token(max_rows=2000)'.")
+        str,
+        typer.Option(
+            help="What one row is: every_row, mean_pool, last_token, first_token, spatial_mean, 'every_token(max_rows=2000)'."
+        ),
     ] = "every_row",
     dtype: Annotated[str, typer.Option(help="float32, float16, bfloat16 or float64.")] = "float32",
     quiet: Quiet = False,
@@ -74,27 +92,44 @@ def capture(
 
     selector = _call(rows, _SELECTORS, "--rows")
     store = ti.capture(
-        _loaded(model, "--model"), _loaded(probe, "--probe"), sites, rows=selector, dtype=dtype, out=out, progress=not quiet
+        _loaded(model, "--model"),
+        _loaded(probe, "--probe"),
+        sites,
+        rows=selector,
+        dtype=dtype,
+        out=out,
+        progress=not quiet,
     )
     if not quiet:
         typer.echo(f"{store!r}\nnext: topo-interp report {out} --out layers.html")
 
 
-@app.command(epilog="Example: topo-interp report run.acts --out layers.html --metric chordal --steps centered --steps 'pca(50)' --jobs 2")
+@app.command(
+    epilog="Example: topo-interp report run.acts --out layers.html --metric chordal --steps centered --steps 'pca(50)' --jobs 2"
+)
 @_told
 def report(
     store: Annotated[Path, typer.Argument(help="A store (folder), or a profile that --save wrote (file).")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("layers.html"),
-    metric: Annotated[str, typer.Option(help="Name of a metric, such as euclidean, chordal, angular, manhattan.")] = "euclidean",
+    metric: Annotated[
+        str, typer.Option(help="Name of a metric, such as euclidean, chordal, angular, manhattan.")
+    ] = "euclidean",
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops, 2 for voids.")] = 1,
     steps: Annotated[
-        list[str] | None, typer.Option(help="Step before the distance: centered, standardized, normalized, 'pca(50)'; in their order.")
+        list[str] | None,
+        typer.Option(
+            help="Step before the distance: centered, standardized, normalized, 'pca(50)'; in their order."
+        ),
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Cut the filtration at this distance.")] = None,
-    sites: Annotated[list[str] | None, typer.Option(help="Sites or globs; may be given several times. All by default.")] = None,
+    sites: Annotated[
+        list[str] | None, typer.Option(help="Sites or globs; may be given several times. All by default.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Layer report",
-    save: Annotated[Path | None, typer.Option(help="Also keep the profile (diagrams and table) in this file.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Also keep the profile (diagrams and table) in this file.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Persistent homology of every site of a store, as one HTML file that opens offline."""
@@ -104,7 +139,10 @@ def report(
         found = ti.Profile.open(store)
     else:
         recipe = ti.Rips(
-            metric, steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()), max_dim=max_dim, threshold=threshold
+            metric,
+            steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()),
+            max_dim=max_dim,
+            threshold=threshold,
         )
         found = ti.profile(ti.open_store(store), recipe, sites=sites or None, n_jobs=jobs, progress=not quiet)
     if save is not None:
@@ -123,7 +161,9 @@ def report(
 @_told
 def info(
     store: Annotated[Path, typer.Argument(help="A store.")],
-    verify: Annotated[bool, typer.Option("--verify", help="Hash every file and compare with the seals.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file and compare with the seals.")
+    ] = False,
 ) -> None:
     """What a store holds; with --verify, whether its bytes are the sealed ones."""
     import topo_interp as ti
@@ -150,9 +190,13 @@ def info(
 @app.command(epilog="Example: topo-interp demo --out my-demo")
 @_told
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder to write into; a previous demo there is replaced.")] = Path("topo-interp-demo"),
+    out: Annotated[
+        Path, typer.Option(help="Folder to write into; a previous demo there is replaced.")
+    ] = Path("topo-interp-demo"),
     seed: Annotated[int, typer.Option(help="Seed of the network and of the order of the images.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer images and steps: seconds instead of a minute.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer images and steps: seconds instead of a minute.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a small network on handwritten digits, capture every layer at every checkpoint, write the report."""
@@ -171,7 +215,9 @@ def _call(text: str, names: tuple[str, ...], option: str) -> Any:
     """``name`` or ``name(1, key=2)`` with literal arguments, of the named public functions."""
     import topo_interp as ti
 
-    wrong = InputError(f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: 'pca(50)'")
+    wrong = InputError(
+        f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: 'pca(50)'"
+    )
     try:
         node = ast.parse(text.strip(), mode="eval").body
         call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
@@ -193,12 +239,16 @@ def _loaded(address: str, option: str) -> Any:
     """The object behind ``module:name``; a function without arguments is called."""
     module, _, name = address.partition(":")
     if not module or not name:
-        raise InputError(f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn")
+        raise InputError(
+            f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn"
+        )
     with _on_path(os.getcwd()):
         try:
             found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
         except ModuleNotFoundError as error:
-            raise InputError(f"{option} {address!r}: {error}; run from the folder that holds {module.split('.')[0]}.py") from None
+            raise InputError(
+                f"{option} {address!r}: {error}; run from the folder that holds {module.split('.')[0]}.py"
+            ) from None
         except AttributeError as error:
             raise InputError(f"{option} {address!r}: {error}") from None
         # A torch module and a DataLoader are used as they are; classes and functions make one.
@@ -206,7 +256,9 @@ def _loaded(address: str, option: str) -> Any:
             try:
                 return found()
             except TypeError as error:
-                raise InputError(f"{option} {address!r} could not be called without arguments: {error}") from error
+                raise InputError(
+                    f"{option} {address!r} could not be called without arguments: {error}"
+                ) from error
         return found
 
 

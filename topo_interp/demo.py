@@ -23,9 +23,9 @@ __all__ = ["Demo", "run_demo"]
 
 # Training steps at which the network is kept: close together at first, where most changes.
 CHECKPOINTS = (0, 1, 3, 10, 30, 100, 200, 400, 800)
-QUICK_CHECKPOINTS = (0, 5, 20)
+QUICK_CHECKPOINTS = (0, 20, 80)
 _HIDDEN = (64, 48, 48, 32, 32)
-_PROBE, _QUICK_PROBE = 500, 60
+_PROBE, _QUICK_PROBE = 500, 100
 _MARK = "topo-interp-demo.json"
 _MADE = ("checkpoints", "layers_by_checkpoint.parquet", "layers.html", "layers.profile", _MARK)
 
@@ -56,7 +56,10 @@ class Demo:
         first, last = min(self.stores), max(self.stores)
         loops = self.frame[self.frame["dim"] == 1]
         before, after = (loops[loops["step"] == step].set_index("site") for step in (first, last))
-        accuracy = {step: float(self.frame.loc[self.frame["step"] == step, "accuracy"].iloc[0]) for step in (first, last)}
+        accuracy = {
+            step: float(self.frame.loc[self.frame["step"] == step, "accuracy"].iloc[0])
+            for step in (first, last)
+        }
         table = Table(
             title=f"Handwritten digits, {len(self.stores)} checkpoints; accuracy on the probe images "
             f"{accuracy[first]:.0%} at step {first}, {accuracy[last]:.0%} at step {last}",
@@ -65,17 +68,34 @@ class Demo:
         for name in ("layer", "width", "longest loop *", "TwoNN dimension", "PCA dimension 90 %"):
             table.add_column(name, justify="left" if name == "layer" else "right")
         for site in after.index:
-            pair = [(before.loc[site, c], after.loc[site, c]) for c in ("max_persistence_relative", "two_nn_dim", "pca_dim_90")]
+            pair = [
+                (before.loc[site, c], after.loc[site, c])
+                for c in ("max_persistence_relative", "two_nn_dim", "pca_dim_90")
+            ]
             formats = ("{:.2f} → {:.2f}", "{:.1f} → {:.1f}", "{:.0f} → {:.0f}")
-            table.add_row(site, str(after.loc[site, "d"]), *(f.format(*p) for f, p in zip(formats, pair, strict=True)))
+            table.add_row(
+                site, str(after.loc[site, "d"]), *(f.format(*p) for f, p in zip(formats, pair, strict=True))
+            )
         console = Console()
         console.print(table)
-        console.print("* in median distances, first → last checkpoint; noise has loops too: nothing here is tested for significance")
-        for name, path in (("report", self.report), ("table", self.table), ("stores", self.folder / "checkpoints")):
+        console.print(
+            "* in median distances, first → last checkpoint; noise has loops too: nothing here is tested for significance"
+        )
+        for name, path in (
+            ("report", self.report),
+            ("table", self.table),
+            ("stores", self.folder / "checkpoints"),
+        ):
             console.print(f"{name:<7} {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def run_demo(out: str | os.PathLike[str] = "topo-interp-demo", *, seed: int = 0, quick: bool = False, progress: bool = True) -> Demo:
+def run_demo(
+    out: str | os.PathLike[str] = "topo-interp-demo",
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    progress: bool = True,
+) -> Demo:
     """Train, capture every layer at every checkpoint, compute, write; see :class:`Demo`.
 
     Args:
@@ -94,7 +114,7 @@ def run_demo(out: str | os.PathLike[str] = "topo-interp-demo", *, seed: int = 0,
     recipe = ti.Rips("euclidean", steps=(ti.centered(),), max_dim=1)
     stores: dict[int, Path] = {}
     frames = []
-    with progress_line(len(steps), "demo", progress) as line:
+    with progress_line(len(steps), "demo", progress) as line, _one_thread():
         for step, model, accuracy in _trained(train, probe, steps, seed):
             line.update(description=f"demo: layers at training step {step}")
             stores[step] = folder / "checkpoints" / f"step-{step:05d}"
@@ -107,7 +127,7 @@ def run_demo(out: str | os.PathLike[str] = "topo-interp-demo", *, seed: int = 0,
                 out=stores[step],
                 progress=False,
             )
-            found = ti.profile(store, recipe, n_jobs=1 if quick else _cores(), progress=False)
+            found = ti.profile(store, recipe, progress=False)
             frames.append(found.to_frame().assign(step=step, accuracy=accuracy))
             line.advance()
     frame = pd.concat(frames, ignore_index=True)
@@ -151,7 +171,9 @@ def _digits(probe: int) -> tuple[Images, Images]:
     return (a, ya), (b, yb)
 
 
-def _trained(train: Images, probe: Images, steps: tuple[int, ...], seed: int) -> Iterator[tuple[int, Any, float]]:
+def _trained(
+    train: Images, probe: Images, steps: tuple[int, ...], seed: int
+) -> Iterator[tuple[int, Any, float]]:
     """The network at each of the steps, and its accuracy on the probe images."""
     import torch
     from torch import nn
@@ -184,6 +206,19 @@ def _trained(train: Images, probe: Images, steps: tuple[int, ...], seed: int) ->
 
 
 @contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """These matrices are so small that torch's threads wait for each other longer than they compute."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """torch's generator seeded for the block and given back as it was."""
     import torch
@@ -197,9 +232,3 @@ def _batches(probe: Images) -> list[Any]:
     import torch
 
     return list(torch.from_numpy(probe[0]).split(128))
-
-
-def _cores() -> int:
-    from topo_interp._native import default_threads
-
-    return min(4, default_threads())

@@ -88,7 +88,9 @@ class Profile:
     @property
     def diagrams(self) -> Mapping[tuple[str, str], Diagrams]:
         """Diagrams by (site, recipe name); sites that failed are not in it."""
-        return MappingProxyType({(r.site, r.recipe): r.diagrams for r in self.results if r.diagrams is not None})
+        return MappingProxyType(
+            {(r.site, r.recipe): r.diagrams for r in self.results if r.diagrams is not None}
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row per site, recipe and degree.
@@ -106,7 +108,13 @@ class Profile:
 
         for dim in range(self.recipes[result.recipe].max_dim + 1):
             d = result.diagrams
-            row: dict[str, Any] = {"site": result.site, "recipe": result.recipe, "dim": dim, "n": result.n, "d": result.d}
+            row: dict[str, Any] = {
+                "site": result.site,
+                "recipe": result.recipe,
+                "dim": dim,
+                "n": result.n,
+                "d": result.d,
+            }
             # A bar that the threshold cut counts up to the cut: its length is then a lower bound, and a warning says so.
             longest = math.nan if d is None else scalars.max_persistence(dim, censored="close")(d)
             total = math.nan if d is None else scalars.total_persistence(dim, censored="close")(d)
@@ -142,14 +150,18 @@ class Profile:
 
     def _recipe_name(self, name: str | None) -> str:
         if name is not None and name not in self.recipes:
-            raise InputError(f"the profile has no recipe {name!r}; it has {', '.join(map(repr, self.recipes))}")
+            raise InputError(
+                f"the profile has no recipe {name!r}; it has {', '.join(map(repr, self.recipes))}"
+            )
         return self.recipe_names[0] if name is None else name
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything into one file (a zip of JSON and npz, no pickle); returns its path."""
         path = Path(path)
         if not path.parent.is_dir():
-            raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
+            raise InputError(
+                f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first"
+            )
         index: list[dict[str, Any]] = []
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder) / "part.zip"
@@ -161,7 +173,10 @@ class Profile:
                         archive.write(Path(folder) / "diagrams.npz", member)
                     index.append(
                         {
-                            **{name: getattr(result, name) for name in ("site", "recipe", "n", "d", "groups", "error")},
+                            **{
+                                name: getattr(result, name)
+                                for name in ("site", "recipe", "n", "d", "groups", "error")
+                            },
                             "baselines": {key: _text(value) for key, value in result.baselines.items()},
                             "cautions": [[caution.kind, caution.text] for caution in result.cautions],
                             "diagrams": None if result.diagrams is None else member,
@@ -187,7 +202,9 @@ class Profile:
             with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
                 document = json.loads(archive.read("profile.json"))
                 if document.get("format") != _FORMAT:
-                    raise InputError(f"{str(path)!r} has the format {document.get('format')!r}; this version reads {_FORMAT!r}")
+                    raise InputError(
+                        f"{str(path)!r} has the format {document.get('format')!r}; this version reads {_FORMAT!r}"
+                    )
                 results = []
                 for entry in document["results"]:
                     member = entry.pop("diagrams")
@@ -200,7 +217,9 @@ class Profile:
                     entry["baselines"] = {key: float(value) for key, value in entry["baselines"].items()}
                     results.append(SiteResult(**entry, diagrams=found))
         except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-            raise SealError(f"{str(path)!r} is not a whole profile ({error}); write it again with Profile.save(path)") from error
+            raise SealError(
+                f"{str(path)!r} is not a whole profile ({error}); write it again with Profile.save(path)"
+            ) from error
         recipes = {name: value_from_dict(plain) for name, plain in document["recipes"]}
         return cls(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]))
 
@@ -259,7 +278,9 @@ def profile(
     return Profile(tuple(results), MappingProxyType(named), MappingProxyType(_about(store, results)))
 
 
-def _run(store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: int, line: Any) -> Iterator[SiteResult]:
+def _run(
+    store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: int, line: Any
+) -> Iterator[SiteResult]:
     if n_jobs == 1:
         for site, name, recipe in tasks:
             line.update(description=f"profile {site}")
@@ -268,8 +289,13 @@ def _run(store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: i
     import joblib
 
     # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C).
-    jobs = (joblib.delayed(_measure)(site, name, recipe, _read(store, site), threads) for site, name, recipe in tasks)
-    yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)(jobs)
+    jobs = (
+        joblib.delayed(_measure)(site, name, recipe, _read(store, site), threads)
+        for site, name, recipe in tasks
+    )
+    yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)(
+        jobs
+    )
 
 
 def _read(store: Mapping[str, Any], site: str) -> Any:
@@ -293,7 +319,9 @@ def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> Si
         found = dataclasses.replace(recipe(cloud, threads=threads), provenance=None)
         for step in recipe.steps:
             points = step(points)
-        plain = baselines(points, dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads))
+        plain = baselines(
+            points, dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads)
+        )
     except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
         return SiteResult(site, name, *shape, groups=groups, error=_message(error))
     return SiteResult(site, name, *shape, groups, found, plain, cautions(points.shape, groups, found, plain))
@@ -326,7 +354,7 @@ def _recipe_name(recipe: Any) -> str:
     if not isinstance(recipe, Rips):
         raise InputError(f"a recipe is a {type(recipe).__name__}; a ti.Rips(...) is needed")
     metric = recipe.metric if isinstance(recipe.metric, str) else recipe.metric.kind
-    return " ".join((*(repr(step) for step in recipe.steps), metric))
+    return ", ".join((*(repr(step).replace("()", "") for step in recipe.steps), metric))
 
 
 def _about(store: Any, results: Sequence[SiteResult]) -> dict[str, Any]:
@@ -350,18 +378,27 @@ def _chosen(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list
     """The sites that the patterns name, in the store's order."""
     have = list(store)
     if not have:
-        raise InputError("the store has no sites; capture some, or give {site: points} to ti.store_from_arrays")
+        raise InputError(
+            "the store has no sites; capture some, or give {site: points} to ti.store_from_arrays"
+        )
     if sites is None:
         return have
     patterns = [sites] if isinstance(sites, str) else list(sites)
     for pattern in patterns:
         if not any(_matches(pattern, site) for site in have):
             near = difflib.get_close_matches(pattern, have, n=3, cutoff=0.3) or have[:3]
-            raise InputError(f"sites {pattern!r} matches nothing in the store; nearest: {', '.join(map(repr, near))}")
+            raise InputError(
+                f"sites {pattern!r} matches nothing in the store; nearest: {', '.join(map(repr, near))}"
+            )
     return [site for site in have if any(_matches(pattern, site) for pattern in patterns)]
 
 
 def _matches(pattern: str, site: str) -> bool:
     """As in capture: * stays within one path component, ** does not, and neither takes in ":input"."""
     parts = re.split(r"(\*\*|\*)", pattern)
-    return re.fullmatch("".join({"**": "[^:]*", "*": r"[^.:]*"}.get(part, re.escape(part)) for part in parts), site) is not None
+    return (
+        re.fullmatch(
+            "".join({"**": "[^:]*", "*": r"[^.:]*"}.get(part, re.escape(part)) for part in parts), site
+        )
+        is not None
+    )

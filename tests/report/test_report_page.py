@@ -26,11 +26,24 @@ def made_profile(sites=("layer.0", EVIL, EVIL_JSON), recipe_name=EVIL):
     recipe = ti.Rips(max_dim=1)
     results = []
     for k, site in enumerate(sites):
-        certificate = ti.Certificate(terms=(ti.Term("rounding", 1e-6 * (k + 1), 1e-6 * (k + 1)),), engine=EVIL, inputs=(f"{k:016x}",))
+        certificate = ti.Certificate(
+            terms=(ti.Term("rounding", 1e-6 * (k + 1), 1e-6 * (k + 1)),), engine=EVIL, inputs=(f"{k:016x}",)
+        )
         bars = [[(0, 1), (0, 0.5), (0, math.inf)], [(1, 1.5 + k), (1.25, 1.375)]]
         found = ti.Diagrams.from_bars(bars, certificate=certificate, scale=2.0, n=3, metric="euclidean")
         baselines = {"mean_norm": 1.0, "two_nn_dim": math.nan}
-        results.append(SiteResult(site, recipe_name, 3, 2, ("item",), found, baselines, (Caution("few_rows", f"only 3 rows {EVIL}"),)))
+        results.append(
+            SiteResult(
+                site,
+                recipe_name,
+                3,
+                2,
+                ("item",),
+                found,
+                baselines,
+                (Caution("few_rows", f"only 3 rows {EVIL}"),),
+            )
+        )
     results.append(SiteResult("bro<ken", recipe_name, error=f"row 3 of {EVIL} has a NaN"))
     about = {"store": f"/data/{EVIL}", "store_hash": "0" * 16, "version": "0", "date": "2026-01-02 03:04 UTC"}
     return ti.Profile(tuple(results), {recipe_name: recipe}, about)
@@ -80,7 +93,11 @@ def test_the_checker_sees_a_page_that_is_wrong():
     wrong = Page(
         "<p>a</p><script src='https://x.org/p.js'></script><img src=x onerror=run()><a href='https://x.org'>b</a><style>@import 'x'</style>"
     )
-    assert ("script", "src", "https://x.org/p.js") in wrong.loads and ("style", "url", "@import") in wrong.loads
+    assert ("script", "src", "https://x.org/p.js") in wrong.loads and (
+        "style",
+        "url",
+        "@import",
+    ) in wrong.loads
     assert wrong.handlers == ["onerror"] and wrong.tags.count("script") == 1 and len(wrong.loads) == 4
 
 
@@ -93,11 +110,20 @@ def test_labels_are_shown_and_never_run(page):
     assert page.tags.count("script") == 3  # the data, plotly, ours
     assert "img" not in page.tags and page.handlers == []
     text = "".join(page.shown)
-    for label in (EVIL, EVIL_JSON, "bro<ken", f"only 3 rows {EVIL}", f"row 3 of {EVIL} has a NaN", f"/data/{EVIL}"):
+    for label in (
+        EVIL,
+        EVIL_JSON,
+        "bro<ken",
+        f"only 3 rows {EVIL}",
+        f"row 3 of {EVIL} has a NaN",
+        f"/data/{EVIL}",
+    ):
         assert label in text
     content = json.loads(page.data)
     drawn = json.dumps(content)
-    assert "&lt;script&gt;" in drawn and "<script" not in drawn and "<img" not in drawn  # plotly reads tags in text
+    assert (
+        "&lt;script&gt;" in drawn and "<script" not in drawn and "<img" not in drawn
+    )  # plotly reads tags in text
     assert len(content["figures"]) == 6
 
 
@@ -128,7 +154,9 @@ def test_heat_map_counts_what_is_alive():
     x, z = np.array(figure.data[0].x), np.expm1(np.array(figure.data[0].z, dtype=float)).round(3)
     assert z.shape == (2, len(x)) and len(x) > 100
     for row, death in ((0, 0.75), (1, 1.25)):  # of the long bar, in medians; both are born at 0.5
-        np.testing.assert_array_equal(z[row], ((x >= 0.5) & (x < death)) * 1.0 + ((x >= 0.625) & (x < 0.6875)))
+        np.testing.assert_array_equal(
+            z[row], ((x >= 0.5) & (x < death)) * 1.0 + ((x >= 0.625) & (x < 0.6875))
+        )
 
 
 def test_bars_are_the_longest_and_open_ones_are_marked():
@@ -138,8 +166,20 @@ def test_bars_are_the_longest_and_open_ones_are_marked():
     assert list(figure.data[1].x) == [ends[1]]
 
 
+def test_sites_keep_their_order_and_their_full_names_on_hover():
+    """Categories that look like numbers, as in nn.Sequential, and paths that only differ in the middle."""
+    long = [f"transformer.h.{k}.attention.output.dense.activation.module" for k in (10, 2)]
+    figure = figures.betti_heat_map(made_profile((*long, "0"), "r"), "r", 1)
+    assert list(figure.data[0].y) == [*long, "0"] and figure.layout.yaxis.type == "category"
+    assert len(set(figure.layout.yaxis.ticktext)) == 3
+    assert figures.short_labels(long) == ["10.attention.out…ctivation.module", "2.attention.outp…ctivation.module"]
+    assert figures.short_labels(["a.b"]) == ["a.b"] and figures.short_labels(["a.b", "a.b.c"]) == ["b", "b.c"]
+
+
 def test_an_empty_profile_is_still_a_page():
-    failed = ti.Profile((SiteResult("a", "r", error="no"),), {"r": ti.Rips()}, {"store": "s", "version": "0", "date": ""})
+    failed = ti.Profile(
+        (SiteResult("a", "r", error="no"),), {"r": ti.Rips()}, {"store": "s", "version": "0", "date": ""}
+    )
     text = "".join(Page(render(failed)).shown)
     assert "No site of 1 site could be analyzed" in text and "there is nothing to draw" in text
 
@@ -156,7 +196,9 @@ def test_a_browser_draws_the_plots_and_runs_no_label(tmp_path):
     if browser is None:
         pytest.skip("no chromium")
     path = made_profile().report(tmp_path / "a.html", title=EVIL)
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    )
     flags += " --disable-component-update --disable-sync --virtual-time-budget=8000 --dump-dom"
     command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'user'}", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
     from topo_interp.profile import Profile
 
-__all__ = ["DIM_COLORS", "across_sites", "bars", "betti_heat_map", "diagrams", "label"]
+__all__ = ["DIM_COLORS", "across_sites", "bars", "betti_heat_map", "diagrams", "label", "short_labels"]
 
 DIM_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -32,6 +32,21 @@ def label(text: str, most: int = 34) -> str:
     return html.escape(text, quote=False)
 
 
+def short_labels(sites: list[str], most: int = 34) -> list[str]:
+    """Labels without the path components that all sites begin with.
+
+    >>> short_labels(["encoder.layer.0.output", "encoder.layer.1.output"])
+    ['0.output', '1.output']
+    """
+    paths = [site.split(".") for site in sites]
+    shared = 0
+    while len(paths) > 1 and all(
+        len(path) > shared + 1 and path[shared] == paths[0][shared] for path in paths
+    ):
+        shared += 1
+    return [label(".".join(path[shared:]), most) for path in paths]
+
+
 def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) -> Any:
     """How many classes of degree ``dim`` are alive at each distance, one line per site."""
     import plotly.graph_objects as go
@@ -40,16 +55,16 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
     end = _longest(found, dim)
     grid = np.linspace(0.0, end, _GRID_POINTS)
     counts = np.array([_alive(d, dim, grid) for _, d in found]) if found else np.zeros((0, len(grid)))
-    names = [label(site) for site, _ in found]
+    names = [label(site, most=10**6) for site, _ in found]
     most = int(np.nanmax(counts, initial=1.0))
     ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= most)]
     figure = go.Figure(
         go.Heatmap(
             x=np.round(grid, 5).tolist(),
-            y=list(range(len(found))),
+            y=names,
             # On a logarithmic scale, or the one long-lived class would vanish beside hundreds of short-lived ones.
             z=np.where(np.isnan(counts), None, np.round(np.log1p(counts), 4)).tolist(),
-            text=[[f"{label(site, 200)}<br>Betti {dim} = {count:.0f}" for count in line] for (site, _), line in zip(found, counts, strict=True)],
+            customdata=[[None if np.isnan(c) else int(c) for c in line] for line in counts],
             colorscale="Cividis",
             zmin=0,
             zmax=float(np.log1p(most)),
@@ -60,13 +75,15 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
                 "tickvals": np.log1p(ticks).tolist(),
                 "ticktext": [str(t) for t in ticks],
             },
-            hovertemplate="%{text} at %{x:.3f} × median distance<extra></extra>",
+            hovertemplate=f"%{{y}}<br>Betti {dim} = %{{customdata}} at %{{x:.3f}} × median distance<extra></extra>",
             ygap=2,
         )
     )
     _style(figure, height=150 + 26 * max(3, len(found)))
     figure.update_xaxes(title_text="distance / median distance of the site", range=[0, end], showgrid=False)
-    figure.update_yaxes(tickvals=list(range(len(found))), ticktext=names, autorange="reversed", showgrid=False)
+    short = short_labels([site for site, _ in found])
+    # Said to be categories: sites may be called "0", "1", ..., as in nn.Sequential.
+    figure.update_yaxes(type="category", tickvals=names, ticktext=short, autorange="reversed", showgrid=False)
     return figure
 
 
@@ -82,8 +99,18 @@ def across_sites(profile: Profile, recipe: str | None = None) -> Any:
     by_dim = {dim: part.set_index("site") for dim, part in frame.groupby("dim")}
     for dim, part in by_dim.items():
         if dim > 0:
-            panels.append((f"longest H{dim} bar / median distance", [("", part["max_persistence_relative"], DIM_COLORS[dim % 4])]))
-    panels.append(("number of bars, degree ≥ 1", [(f"H{k}", p["bars"], DIM_COLORS[k % 4]) for k, p in by_dim.items() if k > 0]))
+            panels.append(
+                (
+                    f"longest H{dim} bar / median distance",
+                    [("", part["max_persistence_relative"], DIM_COLORS[dim % 4])],
+                )
+            )
+    panels.append(
+        (
+            "number of bars, degree ≥ 1",
+            [(f"H{k}", p["bars"], DIM_COLORS[k % 4]) for k, p in by_dim.items() if k > 0],
+        )
+    )
     panels += [(words, [("", first[name], _INK)]) for name, words in _BASELINE_WORDS.items() if name in first]
     columns = 3
     lines = math.ceil(len(panels) / columns)
@@ -98,7 +125,10 @@ def across_sites(profile: Profile, recipe: str | None = None) -> Any:
     for place, (_, curves) in enumerate(panels):
         row, col = place // columns + 1, place % columns + 1
         for name, values, color in curves:
-            values = [None if v is None or not np.isfinite(v) else float(v) for v in values.reindex(sites).astype(float)]
+            values = [
+                None if v is None or not np.isfinite(v) else float(v)
+                for v in values.reindex(sites).astype(float)
+            ]
             figure.add_scatter(
                 x=list(range(len(sites))),
                 y=values,
@@ -116,8 +146,10 @@ def across_sites(profile: Profile, recipe: str | None = None) -> Any:
         last = place + columns >= len(panels)
         many = len(sites) > 14
         figure.update_xaxes(
-            tickvals=list(range(len(sites)))[:: max(1, len(sites) // 14)] if many else list(range(len(sites))),
-            ticktext=None if many else [label(site, 16) for site in sites],
+            tickvals=list(range(len(sites)))[:: max(1, len(sites) // 14)]
+            if many
+            else list(range(len(sites))),
+            ticktext=None if many else short_labels(sites, 16),
             tickangle=-45,
             showticklabels=last,
             range=[-0.4, len(sites) - 0.6],
@@ -140,7 +172,7 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
     figure = make_subplots(
         rows=lines,
         cols=columns,
-        subplot_titles=[label(site) for site, _ in found] or None,
+        subplot_titles=short_labels([site for site, _ in found]) or None,
         shared_xaxes="all",
         shared_yaxes="all",
         horizontal_spacing=0.025,
@@ -150,7 +182,13 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
     for place, (_, d) in enumerate(found):
         where = {"row": place // columns + 1, "col": place % columns + 1}
         figure.add_scatter(
-            x=[0, end], y=[0, end], mode="lines", line={"color": "#9aa5b1", "width": 1}, hoverinfo="skip", showlegend=False, **where
+            x=[0, end],
+            y=[0, end],
+            mode="lines",
+            line={"color": "#9aa5b1", "width": 1},
+            hoverinfo="skip",
+            showlegend=False,
+            **where,
         )
         for dim in range(d.max_dim + 1):
             # The longest last, drawn on top; open bars' triangles are then not what the legend takes as its example.
@@ -168,7 +206,10 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
                 marker={
                     "color": DIM_COLORS[dim % 4],
                     "size": [9 if o else 5.5 for o in open_],
-                    "symbol": ["triangle-up" if o else ("circle", "diamond", "square", "cross")[dim % 4] for o in open_],
+                    "symbol": [
+                        "triangle-up" if o else ("circle", "diamond", "square", "cross")[dim % 4]
+                        for o in open_
+                    ],
                     "opacity": 0.7,
                     "line": {"width": 0},
                 },
@@ -186,7 +227,15 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
         figure.update_yaxes(title_text="death / median", row=row, col=1)
     # One legend, at the left above the panels; a proxy of fixed size stands for each degree.
     figure.update_layout(
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container", "itemsizing": "constant"}
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "yref": "container",
+            "itemsizing": "constant",
+        }
     )
     figure.update_annotations(font={"size": 13, "color": _INK})
     return figure
@@ -218,22 +267,35 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
                 ends[1].append(y)
     figure = go.Figure()
     figure.add_scatter(
-        x=xs, y=ys, mode="lines", line={"color": DIM_COLORS[dim % 4], "width": 4}, text=tips, hovertemplate="%{text}<extra></extra>"
+        x=xs,
+        y=ys,
+        mode="lines",
+        line={"color": DIM_COLORS[dim % 4], "width": 4},
+        text=tips,
+        hovertemplate="%{text}<extra></extra>",
     )
     if ends[0]:
         figure.add_scatter(
-            x=ends[0], y=ends[1], mode="markers", marker={"symbol": "triangle-right", "size": 9, "color": DIM_COLORS[dim % 4]}, hoverinfo="skip"
+            x=ends[0],
+            y=ends[1],
+            mode="markers",
+            marker={"symbol": "triangle-right", "size": 9, "color": DIM_COLORS[dim % 4]},
+            hoverinfo="skip",
         )
     for place in range(0, len(found), 2):
         figure.add_hrect(
-            y0=place * band - 0.5, y1=(place + 1) * band - 0.5, fillcolor="#f5f7fa", line_width=0, layer="below"
+            y0=place * band - 0.5,
+            y1=(place + 1) * band - 0.5,
+            fillcolor="#f5f7fa",
+            line_width=0,
+            layer="below",
         )
     _style(figure, height=110 + max(3, len(found)) * (14 + 6 * most))
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title_text="distance / median distance of the site", range=[0, end])
     figure.update_yaxes(
         tickvals=[place * band + (most + 1) / 2 for place in range(len(found))],
-        ticktext=[label(site) for site, _ in found],
+        ticktext=short_labels([site for site, _ in found]),
         range=[max(1, len(found)) * band - 0.5, -0.5],
         showgrid=False,
     )
@@ -297,11 +359,24 @@ def _style(figure: Any, height: int, top: int = 40) -> None:
         template="none",
         height=height,
         margin={"l": 20, "r": 20, "t": top, "b": 50},
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12, "color": _INK},
+        font={
+            "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+            "size": 12,
+            "color": _INK,
+        },
         paper_bgcolor="white",
         plot_bgcolor="white",
         hoverlabel={"bgcolor": "white", "font": {"color": _INK}},
     )
-    axis = {"automargin": True, "gridcolor": _GRID, "linecolor": "#9aa5b1", "zeroline": False, "ticks": "outside", "ticklen": 4, "tickcolor": "#9aa5b1", "title": {"font": {"size": 12}, "standoff": 8}}
+    axis = {
+        "automargin": True,
+        "gridcolor": _GRID,
+        "linecolor": "#9aa5b1",
+        "zeroline": False,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": "#9aa5b1",
+        "title": {"font": {"size": 12}, "standoff": 8},
+    }
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)

@@ -30,7 +30,9 @@ def write_report(profile: Profile, path: str | os.PathLike[str], *, title: str =
     """Write the report; returns its path. The file is replaced in one step, so a cut-off write leaves none."""
     path = Path(path)
     if not path.parent.is_dir():
-        raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
+        raise InputError(
+            f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first"
+        )
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(render(profile, title=title), encoding="utf-8")
@@ -49,7 +51,9 @@ def render(profile: Profile, *, title: str = "Layer report") -> str:
     here = files("topo_interp.report")
     script = (here / "page.js").read_text(encoding="utf-8")
     plotly = get_plotlyjs().replace("</script", r"<\/script")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
     sections = [_section(profile, name, number) for number, name in enumerate(profile.recipe_names)]
     return template.render(

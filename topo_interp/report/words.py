@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["LIMITS", "about", "certificates", "grouped_cautions", "recipe", "summary", "table"]
 
 LIMITS = (
-    ("A long bar is not a discovery by itself. Noise has loops (H1 bars) too, in every layer of every model; no significance has been "
-    "computed here. Compare with a null before claiming a shape."),
-    ("Exact and certified are words about these rows: how close the computed diagram is to the exact diagram of the same points. They "
-    "say nothing about other inputs, other rows or the network as a whole."),
-    ("A difference between two layers can come from a change of intrinsic dimension, norm or of one massive coordinate. The baselines "
-    "stand beside the bars for that reason."),
+    (
+        "A long bar is not a discovery by itself. Noise has loops (H1 bars) too, in every layer of every model; no significance has been "
+        "computed here. Compare with a null before claiming a shape."
+    ),
+    (
+        "Exact and certified are words about these rows: how close the computed diagram is to the exact diagram of the same points. They "
+        "say nothing about other inputs, other rows or the network as a whole."
+    ),
+    (
+        "A difference between two layers can come from a change of intrinsic dimension, norm or of one massive coordinate. The baselines "
+        "stand beside the bars for that reason."
+    ),
     "Entropy, total persistence and the number of bars grow with the number of rows. Compare only sites with the same rows.",
     "A shape that is there need not be used. Whether the network computes with it is a causal question that a diagram can not answer.",
 )
@@ -38,7 +45,9 @@ def recipe(value: Any) -> str:
     metric = value.metric if isinstance(value.metric, str) else _call(value.metric)
     parts = [f"Vietoris-Rips persistence up to degree {value.max_dim}", f"{metric} distance"]
     if value.steps:
-        parts.append(f"after {', '.join(_call(step) for step in value.steps)}")
+        parts.append(
+            f"after the step{'s' if len(value.steps) > 1 else ''} {', '.join(_call(step) for step in value.steps)}"
+        )
     if value.threshold is not None:
         parts.append(f"cut at {value.threshold:.4g}")
     for name in ("landmarks", "weights"):
@@ -63,18 +72,30 @@ def about(profile: Profile) -> dict[str, Any]:
         ("Store", str(profile.about.get("store", ""))),
         ("Store hash", str(profile.about.get("store_hash") or "not on disk")),
         ("Made", f"{profile.about.get('date', '')} with topo_interp {profile.about.get('version', '')}"),
-        ("Engines", _joined(sorted({r.diagrams.certificate.engine for r in profile.results if r.diagrams is not None})) or "none ran"),
+        (
+            "Engines",
+            _joined(
+                sorted({r.diagrams.certificate.engine for r in profile.results if r.diagrams is not None})
+            )
+            or "none ran",
+        ),
     ]
     for name, value in profile.recipes.items():
-        facts.append((f"Recipe {name}", [f"sha256 {value.digest()}", json.dumps(value.to_dict(), sort_keys=True)]))
+        facts.append(
+            (f"Recipe {name}", [f"sha256 {value.digest()}", json.dumps(value.to_dict(), sort_keys=True)])
+        )
     hashes: dict[str, str] = {}
     for r in profile.results:
         if r.diagrams is not None:
             hashes.setdefault(r.site, ", ".join(r.diagrams.certificate.inputs))
     return {
-        "store": str(profile.about.get("store", "")),
+        "store": PurePath(str(profile.about.get("store", ""))).name,
         "site_count": _count(len(profile.sites), "site"),
-        "rows": "no rows" if not rows else f"{rows[0]} rows" if len(rows) == 1 else f"{rows[0]} to {rows[-1]} rows",
+        "rows": "no rows"
+        if not rows
+        else f"{rows[0]} rows"
+        if len(rows) == 1
+        else f"{rows[0]} to {rows[-1]} rows",
         "date": str(profile.about.get("date", ""))[:10],
         "version": str(profile.about.get("version", "")),
         "facts": facts,
@@ -97,26 +118,37 @@ def summary(profile: Profile) -> str:
         f"{recipe(profile.recipes[name])}."
     )
     if len(profile.recipes) > 1:
-        sentences.append(f"The sentences below are about the first of {len(profile.recipes)} recipes, “{name}”.")
+        sentences.append(
+            f"The sentences below are about the first of {len(profile.recipes)} recipes, “{name}”."
+        )
     lengths = {r.site: _longest_loop(r) for r in done} if profile.recipes[name].max_dim >= 1 else {}
     lengths = {site: value for site, value in lengths.items() if math.isfinite(value)}
     if lengths:
         most, least = max(lengths, key=lengths.__getitem__), min(lengths, key=lengths.__getitem__)
-        sentence = f"The longest loop is at “{most}” and lives for {lengths[most]:.2f} median distances"
+        cut = any(r.site == most and r.diagrams.censored(1).any() for r in done)
+        sentence = f"The longest loop is at “{most}” and lives for {'at least ' if cut else ''}{lengths[most]:.2f} median distances"
         if len(lengths) > 1:
             sentence += f"; the middle site has {np.median(list(lengths.values())):.2f}, and “{least}” the least ({lengths[least]:.2f})"
         sentences.append(sentence + ".")
     elif profile.recipes[name].max_dim >= 1:
-        sentences.append("No site has a finite loop.")
-    exact = sum(r.diagrams.certificate.status is Status.EXACT for r in done)
-    sentences.append(
-        f"{'All' if exact == len(done) else f'{exact} of {len(done)}'} diagrams are exact for the stored distances."
-    )
+        sentences.append("No site has a loop.")
+    words = {
+        Status.EXACT: "exact for the stored distances",
+        Status.BOUNDED: "approximate, with a bound",
+        Status.CENSORED: "cut by the threshold",
+        Status.FAILED: "without a certificate",
+    }
+    for status in sorted({r.diagrams.certificate.status for r in done}):
+        count = sum(r.diagrams.certificate.status is status for r in done)
+        share = "All" if count == len(done) > 1 else f"{count} of {len(done)}"
+        sentences.append(f"{share} diagrams are {words[status]}.")
     if failed:
         sentences.append(f"{_count(len(failed), 'site')} failed.")
     kinds = grouped_cautions(profile)
     if kinds:
-        sentences.append(f"{_count(len(kinds), 'warning')} to read first: {'; '.join(k['headline'].lower() for k in kinds)}.")
+        sentences.append(
+            f"{_count(len(kinds), 'warning')} to read first: {'; '.join(k['headline'].lower() for k in kinds)}."
+        )
     sentences.append("No significance has been computed: noise also has loops.")
     return " ".join(sentences)
 
@@ -136,9 +168,15 @@ def grouped_cautions(profile: Profile) -> list[dict[str, Any]]:
             continue
         done = sum(r.diagrams is not None for r in profile.results)
         texts = {text for _, text in cases}
-        where = "At every site" if len(cases) == done else f"At {len(cases)} of {done} {'results' if several else 'sites'}"
+        where = (
+            "At every site"
+            if len(cases) == done
+            else f"At {len(cases)} of {done} {'results' if several else 'sites'}"
+        )
         common = texts.pop() if len(texts) == 1 and len(cases) == done else ""
-        out.append({"headline": headline, "meaning": meaning, "where": where, "common": common, "cases": cases})
+        out.append(
+            {"headline": headline, "meaning": meaning, "where": where, "common": common, "cases": cases}
+        )
     return out
 
 
@@ -151,7 +189,10 @@ def certificates(profile: Profile) -> list[dict[str, Any]]:
             continue
         worst = max(r.diagrams.certificate.status for r in done)
         bound = max(r.diagrams.certificate.bottleneck_bound for r in done)
-        relative = max((r.diagrams.certificate.bottleneck_bound / r.diagrams.scale for r in done if r.diagrams.scale), default=math.nan)
+        relative = max(
+            (r.diagrams.certificate.bottleneck_bound / r.diagrams.scale for r in done if r.diagrams.scale),
+            default=math.nan,
+        )
         texts = {r.diagrams.certificate.explain() for r in done}
         words = {
             Status.EXACT: f"All {len(done)} diagrams are exact for the stored distances",
@@ -159,10 +200,14 @@ def certificates(profile: Profile) -> list[dict[str, Any]]:
             Status.CENSORED: "At least one diagram is cut by the threshold",
             Status.FAILED: "At least one computation failed",
         }[worst]
-        tail = f"births and deaths are at most {bound:.2g} from the true ones ({relative:.2g} median distances)"
+        tail = (
+            f"births and deaths are at most {bound:.2g} from the true ones ({relative:.2g} median distances)"
+        )
         tail = tail if math.isfinite(bound) else "at least one has no finite error bound"
         cases = [(r.site, r.diagrams.certificate.explain()) for r in done]
-        out.append({"where": name, "headline": f"{words}; {tail}.", "cases": cases[:1] if len(texts) == 1 else cases})
+        out.append(
+            {"where": name, "headline": f"{words}; {tail}.", "cases": cases[:1] if len(texts) == 1 else cases}
+        )
     return out
 
 
@@ -178,14 +223,44 @@ _COLUMNS: tuple[tuple[str, str, str, str, str], ...] = (
     ("Bars", "total_persistence_relative", "total (rel.)", "number", "sum of the lengths / median distance"),
     ("Bars", "entropy", "entropy", "number", "persistence entropy"),
     ("Certificate", "status", "status", "text", "EXACT: exact for the stored distances"),
-    ("Certificate", "bottleneck_bound", "error ≤", "number", "bound on births and deaths, in units of the distance"),
+    (
+        "Certificate",
+        "bottleneck_bound",
+        "error ≤",
+        "number",
+        "bound on births and deaths, in units of the distance",
+    ),
     ("Baselines", "median_distance", "median distance", "number", "the unit of the columns marked rel."),
     ("Baselines", "mean_norm", "mean norm", "number", "mean Euclidean norm of a row"),
-    ("Baselines", "participation_ratio", "partic. ratio", "number", "participation ratio of the covariance spectrum"),
-    ("Baselines", "pca_dim_90", "PCA dim 90 %", "number", "principal components that hold 90 % of the variance"),
+    (
+        "Baselines",
+        "participation_ratio",
+        "partic. ratio",
+        "number",
+        "participation ratio of the covariance spectrum",
+    ),
+    (
+        "Baselines",
+        "pca_dim_90",
+        "PCA dim 90 %",
+        "number",
+        "principal components that hold 90 % of the variance",
+    ),
     ("Baselines", "two_nn_dim", "TwoNN dim", "number", "intrinsic dimension from the two nearest neighbors"),
-    ("Baselines", "top_coordinate_share", "top coord.", "number", "share of the mean squared distance in one coordinate"),
-    ("Baselines", "distance_concentration", "spread", "number", "spread of the distances over their mean; small: they concentrate"),
+    (
+        "Baselines",
+        "top_coordinate_share",
+        "top coord.",
+        "number",
+        "share of the mean squared distance in one coordinate",
+    ),
+    (
+        "Baselines",
+        "distance_concentration",
+        "spread",
+        "number",
+        "spread of the distances over their mean; small: they concentrate",
+    ),
     ("", "warnings", "warnings", "text", "warnings of this site"),
 )
 
@@ -194,12 +269,19 @@ def table(profile: Profile) -> dict[str, Any]:
     """Headings and cells of the sortable table, from the profile's frame."""
     frame = profile.to_frame()
     skip = {"recipe"} if len(profile.recipes) == 1 else set()
+    if not (frame["warnings"] + frame["error"]).any():
+        skip.add("warnings")
     chosen = [c for c in _COLUMNS if c[1] in frame and c[1] not in skip]
     rows = []
     for record in frame.to_dict("records"):
         cells = [_cell(record[c[1]], c[3], c[1]) for c in chosen]
         if record["error"]:
-            cells[-1] = {"text": record["error"], "value": record["error"], "kind": "text", "full": record["error"]}
+            cells[-1] = {
+                "text": record["error"],
+                "value": record["error"],
+                "kind": "text",
+                "full": record["error"],
+            }
         rows.append({"cells": cells, "failed": bool(record["error"])})
     groups: list[tuple[str, int]] = []
     for group, *_ in chosen:
@@ -219,7 +301,15 @@ def _cell(value: Any, kind: str, column: str) -> dict[str, str]:
         return {"text": "", "value": "", "kind": kind, "full": ""}
     number = float(value)
     whole = number.is_integer() and abs(number) < 1e7
-    shown = "∞" if math.isinf(number) else f"{int(number)}" if whole else f"{number:.1e}" if column == "bottleneck_bound" else f"{number:.3g}"
+    shown = (
+        "∞"
+        if math.isinf(number)
+        else f"{int(number)}"
+        if whole
+        else f"{number:.1e}"
+        if column == "bottleneck_bound"
+        else f"{number:.3g}"
+    )
     return {"text": shown, "value": repr(number).replace("inf", "Infinity"), "kind": kind, "full": ""}
 
 
@@ -227,7 +317,11 @@ def _longest_loop(result: SiteResult) -> float:
     from topo_interp.summaries.scalars import max_persistence
 
     d = result.diagrams
-    return max_persistence(1, censored="close")(d) / d.scale if d is not None and d.scale and len(d[1]) else math.nan
+    return (
+        max_persistence(1, censored="close")(d) / d.scale
+        if d is not None and d.scale and len(d[1])
+        else math.nan
+    )
 
 
 def _count(k: int, noun: str) -> str:
