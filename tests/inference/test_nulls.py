@@ -1,0 +1,189 @@
+"""Each null destroys what it says and nothing else; a null is a value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas
+import pytest
+
+from topo_interp import InputError
+from topo_interp._value import value_from_json
+from topo_interp.inference import nulls
+
+TABLE = pandas.DataFrame({"word": list("abcd") * 3, "template": np.repeat([0, 1, 2], 4)})
+
+
+def reinitialize(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(12, 3))
+
+
+def reinitialize_two_sites(seed: int) -> dict[str, np.ndarray]:
+    return {"early": reinitialize(seed), "late": 2 * reinitialize(seed)}
+
+
+ALL = [
+    nulls.matched_gaussian(),
+    nulls.matched_gaussian(within=["template", "word"]),
+    nulls.permuted_labels("word", within="template"),
+    nulls.permuted_labels("word", unit="levels"),
+    nulls.permuted_pairing(),
+    nulls.shuffled_columns(),
+    nulls.shuffled_columns("coordinates"),
+    nulls.uniform_on_sphere(),
+]
+
+
+@pytest.fixture
+def points():
+    return np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("null", ALL, ids=lambda null: null.to_json())
+def test_a_null_is_a_value(null):
+    again = value_from_json(null.to_json())
+    assert again == null and hash(again) == hash(null) and type(again) is type(null)
+
+
+@pytest.mark.parametrize("null", ALL, ids=lambda null: null.to_json())
+def test_a_draw_is_decided_by_seed_and_index(null, points):
+    first, again, other = (null.draw(points, nulls.draw_rng(7, index), TABLE) for index in (0, 0, 1))
+    assert first.dtype == np.float32 and first.shape == points.shape
+    np.testing.assert_array_equal(first, again)
+    if null.changes_points:
+        assert not np.array_equal(first, other) and not np.array_equal(first, points)
+
+
+def test_one_rotation_serves_all_sites(points):
+    draw = nulls.matched_gaussian().prepare(12, nulls.draw_rng(0, 0))
+    both = np.column_stack((points, points @ np.ones((3, 2))))
+    np.testing.assert_allclose(draw.points(both)[:, :3], draw.points(points), atol=1e-6)
+    # The second site is a linear image of the first, in every draw.
+    np.testing.assert_allclose(draw.points(both)[:, 3:], draw.points(points) @ np.ones((3, 2)), atol=1e-6)
+
+
+def test_shuffled_columns_keep_each_column_and_tie_the_sites(points):
+    draw = nulls.shuffled_columns("coordinates").prepare(12, nulls.draw_rng(0, 0))
+    shuffled = draw.points(points)
+    np.testing.assert_array_equal(np.sort(shuffled, axis=0), np.sort(points.astype(float), axis=0))
+    assert not np.array_equal(shuffled, points)
+    np.testing.assert_array_equal(draw.points(2 * points), 2 * shuffled)
+
+
+def test_shuffled_principal_components_keep_their_variances(points):
+    shuffled = nulls.shuffled_columns().draw(points.astype(float), nulls.draw_rng(0, 0))
+    vt = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2]
+    np.testing.assert_allclose((shuffled @ vt.T).var(axis=0), (points @ vt.T).var(axis=0), rtol=1e-5)
+
+
+def test_directions_are_new_and_norms_stay(points):
+    drawn = nulls.uniform_on_sphere().draw(points, nulls.draw_rng(0, 0))
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), np.linalg.norm(points, axis=1), rtol=1e-6)
+
+
+def test_labels_stay_within_their_template():
+    drawn = nulls.permuted_labels("word", within=["template"]).prepare(12, nulls.draw_rng(0, 3), TABLE).table(TABLE)
+    assert not drawn["word"].equals(TABLE["word"])
+    for _, rows in drawn.groupby("template"):
+        assert sorted(rows["word"]) == list("abcd")
+    free = nulls.permuted_labels("word").prepare(12, nulls.draw_rng(0, 3), TABLE).table(TABLE)
+    assert any(sorted(rows["word"]) != list("abcd") for _, rows in free.groupby("template"))
+
+
+def test_permuted_levels_rename_whole_classes():
+    drawn = nulls.permuted_labels("word", unit="levels").prepare(12, nulls.draw_rng(0, 0), TABLE).table(TABLE)
+    pairs = set(zip(TABLE["word"], drawn["word"], strict=True))
+    assert len(pairs) == 4 and {new for _, new in pairs} == set("abcd") and pairs != {(w, w) for w in "abcd"}
+
+
+def test_pairing_moves_the_second_cloud_only(points):
+    draw = nulls.permuted_pairing().prepare(12, nulls.draw_rng(0, 0))
+    np.testing.assert_array_equal(draw.points(points), points)
+    moved = draw.points(points, member=1)
+    assert not np.array_equal(moved, points)
+    np.testing.assert_array_equal(np.sort(moved[:, 0]), np.sort(points[:, 0]))
+
+
+def test_a_factory_is_stored_by_its_name(points):
+    null = nulls.Reinitialized("topo_interp.inference.rotations:haar_orthogonal")
+    assert value_from_json(null.to_json()) == null
+    with pytest.raises(InputError, match="module:name"):
+        nulls.reinitialized(lambda seed: points)
+    with pytest.raises(InputError, match="can not be imported"):
+        nulls.reinitialized("topo_interp.nowhere:f")
+    with pytest.raises(InputError, match="'module:name'"):
+        nulls.reinitialized("nowhere")
+
+
+def test_a_reinitialized_capture_is_shared_by_the_sites(points, monkeypatch):
+    import topo_interp.inference.nulls as module
+
+    calls = []
+
+    def factory(seed):
+        calls.append(seed)
+        return reinitialize_two_sites(seed)
+
+    monkeypatch.setattr(module, "_capture_for_this_test", factory, raising=False)
+    draw = nulls.Reinitialized(f"{module.__name__}:_capture_for_this_test").prepare(12, nulls.draw_rng(0, 0))
+    np.testing.assert_array_equal(draw.points(points, site="late"), 2 * draw.points(points, site="early"))
+    assert len(calls) == 1
+    with pytest.raises(InputError, match="'middle'"):
+        draw.points(points, site="middle")
+    with pytest.raises(InputError, match="12 rows"):
+        draw.points(points[:5], site="late")
+
+
+def test_the_row_table_is_checked(points):
+    within = nulls.matched_gaussian(within="template")
+    with pytest.raises(InputError, match=r"give rows_table=store\.rows"):
+        within.draw(points, nulls.draw_rng(0, 0))
+    with pytest.raises(InputError, match="no column 'template'; it has 'word'"):
+        within.draw(points, nulls.draw_rng(0, 0), TABLE[["word"]])
+    with pytest.raises(InputError, match="5 rows and the cloud 12"):
+        within.draw(points, nulls.draw_rng(0, 0), TABLE[:5])
+    with pytest.raises(InputError, match="one value only"):
+        nulls.permuted_labels("word").draw(points, nulls.draw_rng(0, 0), TABLE.assign(word="a"))
+
+
+def test_arguments_are_checked():
+    with pytest.raises(InputError, match="different names"):
+        nulls.matched_gaussian(within=["a", "a"])
+    with pytest.raises(InputError, match="'rows' permutes"):
+        nulls.permuted_labels("word", unit="classes")
+    with pytest.raises(InputError, match="within= has no meaning"):
+        nulls.permuted_labels("word", within="template", unit="levels")
+    with pytest.raises(InputError, match="principal"):
+        nulls.shuffled_columns("pca")
+    with pytest.raises(InputError, match=">= 0"):
+        nulls.draw_rng(-1, 0)
+
+
+@pytest.mark.parametrize(
+    ("null", "covered"),
+    [
+        (nulls.matched_gaussian(), False),
+        (nulls.matched_gaussian(within="word"), False),
+        (nulls.matched_gaussian(within=["word", "template"]), True),
+        (nulls.matched_gaussian(within="word:template"), False),
+        (nulls.permuted_labels("word"), False),
+        (nulls.permuted_labels("word", within="template"), True),
+        (nulls.permuted_labels("word", unit="levels"), True),
+        (nulls.shuffled_columns(), False),
+        (nulls.uniform_on_sphere(), False),
+        (nulls.permuted_pairing(), False),
+    ],
+    ids=str,
+)
+def test_which_nulls_keep_the_dependence_of_grouped_rows(null, covered):
+    assert null.covers(("template", "word")) is covered
+    assert null.covers(())
+    if not covered:
+        sentence = r"null=ti\.nulls\.matched_gaussian\(within=\['template', 'word'\]\)"
+        with pytest.raises(InputError, match=sentence):
+            null.refuse_groups(("template", "word"))
+
+
+def test_an_unbalanced_design_says_what_was_done(points):
+    null = nulls.matched_gaussian(within=["template", "word"])
+    assert null.notes(12, TABLE) == ()
+    assert "sequential" in null.notes(11, TABLE[:11])[0]

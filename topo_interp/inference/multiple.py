@@ -1,0 +1,108 @@
+"""Many tests at once: the studentized maximum with shared draws, and Benjamini-Hochberg for exploration."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+
+__all__ = ["MaxT", "benjamini_hochberg", "max_t"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaxT:
+    """The result of :func:`max_t`.
+
+    Attributes:
+        p_values: float64 (tests,), adjusted for all tests.
+        unadjusted: float64 (tests,), each test by itself.
+        t: float64 (tests,), the studentized observed values.
+        null_mean, null_sd: float64 (tests,), over the draws.
+        tests: how many tests the p-values are adjusted for.
+        draws: number of draws.
+    """
+
+    p_values: np.ndarray
+    unadjusted: np.ndarray
+    t: np.ndarray
+    null_mean: np.ndarray
+    null_sd: np.ndarray
+    tests: int
+    draws: int
+
+    def explain(self, alpha: float = 0.05) -> str:
+        """One sentence on the family of tests."""
+        found = int((self.p_values <= alpha).sum())
+        return (
+            f"{found} of {self.tests} tests have p <= {alpha:g} after max-T over all {self.tests} of them with {self.draws} "
+            f"shared draws (smallest attainable p: {1 / (1 + self.draws):.3g})."
+        )
+
+
+def max_t(values: Any, null_values: Any) -> MaxT:
+    """Westfall-Young p-values from shared draws: each statistic studentized by its own null, then the maximum over tests.
+
+    Every statistic has the mean of its test subtracted and is divided by the standard deviation of its test. Both are taken
+    over the observed value and the draws together: under the null these are exchangeable, and only a symmetric function
+    of them keeps the p-value exact at every number of draws. The adjusted p-value of a test is the share of the draws
+    (with the observation) whose *largest* statistic reaches it. Unlike the minimum of p-values, this has power with few
+    draws: 99 draws can find one effect of six standard deviations among 78 tests.
+
+    Args:
+        values: (tests,) observed statistics, large values speak against the null.
+        null_values: (draws, tests); one row is one draw shared by all tests.
+
+    Source: Westfall and Young, Resampling-Based Multiple Testing (1993).
+
+    >>> rng = np.random.default_rng(0)
+    >>> result = max_t([6.0, 0.0, 0.0], rng.normal(size=(99, 3)))
+    >>> float(result.p_values[0]), result.tests
+    (0.01, 3)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    null_values = np.asarray(null_values, dtype=np.float64)
+    if values.ndim != 1 or null_values.ndim != 2 or null_values.shape[1:] != values.shape or len(null_values) < 2:
+        raise InputError(
+            f"values have shape {values.shape} and null_values {null_values.shape}; (tests,) and (draws, tests) with at least "
+            "two draws are needed"
+        )
+    together = np.concatenate((values[None], null_values))
+    if values.size == 0 or not np.isfinite(together).all():
+        bad = "there is no test" if values.size == 0 else f"test {int(np.flatnonzero(~np.isfinite(together).all(axis=0))[0])}"
+        raise InputError(f"{bad}: finite statistics are needed in the observation and in every draw")
+    draws = len(null_values)
+    sd = together.std(axis=0, ddof=1)
+    # A statistic that never changes (an empty diagram in every draw) is no evidence, and must not stand in the maximum.
+    changes = sd > 1e-12 * np.abs(together).max(axis=0)
+    t = np.divide(together - together.mean(axis=0), sd, out=np.full_like(together, -np.inf), where=changes)
+    largest = t[1:].max(axis=1)
+    reached = (largest[:, None] >= t[0] - 1e-12).sum(axis=0)
+    return MaxT(
+        p_values=(1 + reached) / (1 + draws),
+        unadjusted=(1 + (null_values >= values).sum(axis=0)) / (1 + draws),
+        t=np.where(changes, t[0], 0.0),
+        null_mean=null_values.mean(axis=0),
+        null_sd=null_values.std(axis=0, ddof=1),
+        tests=len(values),
+        draws=draws,
+    )
+
+
+def benjamini_hochberg(p_values: Any) -> np.ndarray:
+    """Adjusted p-values that bound the false discovery *rate* of independent tests: for exploring, not for claims.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5]).round(4)
+    array([0.04  , 0.0533, 0.0533, 0.5   ])
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if p.ndim != 1 or p.size == 0 or not ((p >= 0) & (p <= 1)).all():
+        raise InputError(f"p_values have shape {p.shape}; one axis of numbers between 0 and 1 is needed")
+    order = np.argsort(p)
+    scaled = p[order] * p.size / np.arange(1, p.size + 1)
+    out = np.empty_like(p)
+    out[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1.0)
+    return out
+
