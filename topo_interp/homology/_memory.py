@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 from topo_interp._errors import InputError
 
-__all__ = ["parse_bytes", "readable"]
+__all__ = ["free_bytes", "parse_bytes", "readable"]
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
@@ -37,3 +38,15 @@ def readable(amount: int) -> str:
         if amount >= size:
             return f"{amount / size:.3g} {unit}"
     return f"{amount} bytes"
+
+
+def free_bytes() -> int:
+    """Memory that a new process could have without swapping, as the system estimates it."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

@@ -14,7 +14,7 @@ from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.steps import Step
-from topo_interp.homology._memory import parse_bytes, readable
+from topo_interp.homology._memory import free_bytes, parse_bytes, readable
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.engines import RawBars, choose_engine
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
@@ -90,7 +90,7 @@ class Rips(Value, kind="rips"):
             device: "cpu".
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
-                it; None for no budget.
+                it; None for half of the memory that is free.
             progress: whether to show a progress line.
 
         Raises:
@@ -107,8 +107,8 @@ class Rips(Value, kind="rips"):
             raise MissingEngineError(f"no engine computes on device {device!r}; use device='cpu'")
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
         chosen = choose_engine(engine, self, n)
-        if memory is not None:
-            _check_budget(chosen.name, 4 * n * (n - 1) // 2 + chosen.memory(n, self.max_dim), parse_bytes(memory), n)
+        budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
+        _check_budget(chosen.name, 4 * n * (n - 1) // 2 + chosen.memory(n, self.max_dim), budget, n)
         if points is None:
             matrix, digest = self._given(cloud), cloud.digest()
         else:

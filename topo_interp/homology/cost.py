@@ -1,0 +1,174 @@
+"""What a run will take, before it runs: memory by formula, seconds by a short run on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp._native import build_info, default_threads
+from topo_interp.homology._memory import readable
+from topo_interp.homology.engines import choose_engine
+from topo_interp.homology.rips import Rips
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Cost", "cost"]
+
+# The calibration doubles the number of points until one run takes this long; the last two sizes give the growth exponent.
+_LONG_ENOUGH = 0.15
+_FIRST_N = 64
+# Timings below this are noise of the clock and of the first call.
+_SHORTEST = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Memory and time of one call, by phase.
+
+    Attributes:
+        bytes: peak memory beyond the points.
+        seconds: estimated time; normal data were used for the calibration, and clouds differ by a factor of a few.
+        phases: rows (name, bytes, seconds).
+        n, d: the size it was asked for.
+        engine: the engine that will run.
+        calibration: what was run for it.
+    """
+
+    bytes: int
+    seconds: float
+    phases: tuple[tuple[str, int, float], ...]
+    n: int
+    d: int
+    engine: str
+    calibration: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n} x {self.d} points with engine {self.engine!r}: about {readable(self.bytes)} and {_duration(self.seconds)} "
+            f"({self.calibration})"
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per phase: phase, bytes, seconds."""
+        import pandas
+
+        return pandas.DataFrame(list(self.phases), columns=["phase", "bytes", "seconds"])
+
+
+def cost(recipe: Rips, n: int, d: int, *, engine: str = "auto", threads: int | None = None) -> Cost:
+    """Memory and time that ``recipe`` will need for n points of width d, by phase.
+
+    Bytes are counted from what the engine allocates; the simplices that an engine for degree 2 and up keeps depend on the data
+    and are not in them. Seconds come from runs on normal data of growing size on this machine, at most about half a second
+    altogether, extrapolated by their growth exponent and cached for the same recipe, width, engine and build.
+
+    >>> import topo_interp as ti
+    >>> estimate = ti.cost(ti.Rips(max_dim=1), 2000, 50)
+    >>> estimate.bytes, [name for name, _, _ in estimate.phases]
+    (31984000, ['distances', 'persistence'])
+
+    Args:
+        recipe: what will be computed.
+        n, d: number of points and their width.
+        engine, threads: as at the call of the recipe.
+    """
+    for name, value in (("n", n), ("d", d)):
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            raise InputError(f"{name} is {value!r}; a number of {'points' if name == 'n' else 'coordinates'} >= 1 is needed")
+    n, d = int(n), int(d)
+    chosen = choose_engine(engine, recipe, n)
+    threads = threads or default_threads()
+    runs = _calibrated(recipe, d, chosen.name, threads)
+    # All pairs are the square of n; what follows grows as it was seen to grow.
+    seconds = [
+        _extrapolated([(size, phases[0]) for size, phases in runs], n, steepest=2.0),
+        _extrapolated([(size, phases[1]) for size, phases in runs], n, steepest=6.0),
+    ]
+    distances, working = 4 * n * (n - 1) // 2, chosen.memory(n, recipe.max_dim)
+    phases = (("distances", distances, seconds[0]), ("persistence", working, seconds[1]))
+    sizes = " and ".join(str(size) for size, _ in runs)
+    calibration = f"from runs on {sizes} normal points of this width on this machine, {threads} threads"
+    return Cost(distances + working, sum(seconds), phases, n, d, chosen.name, calibration)
+
+
+def _extrapolated(runs: list[tuple[int, float]], n: int, *, steepest: float) -> float:
+    """The power law through the last two sizes, its exponent held between 2 (all pairs are looked at) and ``steepest``."""
+    (small, early), (large, late) = runs[-2:]
+    exponent = math.log(max(late, _SHORTEST) / max(early, _SHORTEST)) / math.log(large / small)
+    exponent = min(max(exponent, 2.0), steepest) if n > large else min(max(exponent, 0.0), steepest)
+    return late * (n / large) ** exponent
+
+
+def _calibrated(recipe: Rips, d: int, engine: str, threads: int) -> list[tuple[int, tuple[float, float]]]:
+    key = [recipe.to_json(), d, engine, threads, build_info()["source_hash"], _machine()]
+    path = _cache_folder() / f"cost-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.json"
+    try:
+        found = json.loads(path.read_text())
+        return [(int(size), (float(a), float(b))) for size, (a, b) in found["runs"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there, or not ours: measure
+    runs = _measure(recipe, d, engine, threads)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps({"key": key, "runs": runs}))
+        partial.replace(path)
+    except OSError:
+        pass  # a read-only home costs a calibration per call, no more
+    return runs
+
+
+def _measure(recipe: Rips, d: int, engine: str, threads: int) -> list[tuple[int, tuple[float, float]]]:
+    rng = np.random.default_rng(0)
+    precomputed = dataclasses.replace(recipe, metric="precomputed", steps=(), threshold=None)
+    runs: list[tuple[int, tuple[float, float]]] = []
+    size = _least_points(recipe)
+    warm = True
+    while True:
+        points = rng.normal(size=(size, d)).astype(np.float32)
+        began = time.perf_counter()
+        matrix = recipe.distance_matrix(points, threads=threads)
+        between = time.perf_counter()
+        precomputed(matrix, engine=engine, threads=threads)
+        ended = time.perf_counter()
+        if warm:  # the first call of all pays for imports and pages
+            warm = False
+            continue
+        runs.append((size, (between - began, ended - between)))
+        if len(runs) >= 2 and (ended - began > _LONG_ENOUGH or size >= 4096):
+            return runs[-2:]
+        size *= 2
+
+
+def _least_points(recipe: Rips) -> int:
+    """Enough points for the steps that need many (a projection on k components), few enough for high degrees."""
+    wanted = max([_FIRST_N if recipe.max_dim <= 1 else 16, *(getattr(step, "k", 0) + 1 for step in recipe.steps)])
+    return 2 ** math.ceil(math.log2(wanted))
+
+
+def _machine() -> str:
+    import platform
+
+    return f"{platform.node()} {platform.machine()} {default_threads()}"
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "topo_interp"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    return f"{seconds / 60:.2g} min" if seconds < 5400 else f"{seconds / 3600:.2g} h"
+
