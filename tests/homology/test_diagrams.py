@@ -122,6 +122,8 @@ def test_giotto_arrays(cut):
     assert "no finite bound is known" in ti.Diagrams.from_giotto(array).certificate.explain()
     with pytest.raises(ti.InputError, match=r"to_giotto\(open_death=d.censored_at\)"):
         cut.to_giotto()
+    with pytest.raises(ti.InputError, match="not before any birth"):
+        cut.to_giotto(open_death=0.75)
     closed = cut.to_giotto(open_death=2.75)[0]
     assert np.isfinite(closed).all() and [0.5, 2.75, 1] in closed.tolist()
     with pytest.raises(ti.InputError, match=r"give one sample, array\[i\]"):

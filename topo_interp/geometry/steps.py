@@ -24,7 +24,8 @@ class Step(Value):
 
     def __call__(self, points: Any) -> np.ndarray:
         """The new points, a float64 array."""
-        out = self._apply(as_points(points).astype(np.float64, copy=False))
+        with np.errstate(over="ignore", invalid="ignore"):  # the error below says it in the user's terms
+            out = self._apply(as_points(points).astype(np.float64, copy=False))
         if not np.isfinite(out).all():
             raise InputError(f"{self} overflows float64 on these points; divide them by their largest entry first")
         return out
@@ -45,9 +46,11 @@ class _Centered(Step, kind="centered"):
 @dataclasses.dataclass(frozen=True, repr=False)
 class _Standardized(Step, kind="standardized"):
     def _apply(self, points: np.ndarray) -> np.ndarray:
-        constant = (points == points[0]).all(axis=0)  # the computed deviation of a constant need not be exactly 0
+        # Of a constant coordinate neither the computed mean nor the deviation need be exact: set them.
+        constant = (points == points[0]).all(axis=0)
+        mean = np.where(constant, points[0], points.mean(axis=0))
         deviation = np.where(constant, 1.0, points.std(axis=0))
-        return np.where(constant, 0.0, (points - points.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0))
+        return (points - mean) / np.where(deviation > 0, deviation, 1.0)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -69,7 +72,7 @@ class _PCA(Step, kind="pca"):
     k: int
 
     def __post_init__(self) -> None:
-        _count(self.k, "pca", "components")
+        object.__setattr__(self, "k", _count(self.k, "pca", "components"))
 
     def _apply(self, points: np.ndarray) -> np.ndarray:
         import scipy.linalg
@@ -94,7 +97,7 @@ class _DropTopCoordinates(Step, kind="drop_top_coordinates"):
     k: int
 
     def __post_init__(self) -> None:
-        _count(self.k, "drop_top_coordinates", "coordinates")
+        object.__setattr__(self, "k", _count(self.k, "drop_top_coordinates", "coordinates"))
 
     def _apply(self, points: np.ndarray) -> np.ndarray:
         d = points.shape[1]
@@ -104,9 +107,10 @@ class _DropTopCoordinates(Step, kind="drop_top_coordinates"):
         return np.delete(points, order[: self.k], axis=1)
 
 
-def _count(k: Any, name: str, what: str) -> None:
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+def _count(k: Any, name: str, what: str) -> int:
+    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
         raise InputError(f"{name}({k!r}): the number of {what} is an integer of at least 1")
+    return int(k)
 
 
 def centered() -> Step:

@@ -215,6 +215,8 @@ class Diagrams:
                 "giotto-tda's arrays can not say that a bar was cut by the threshold: "
                 "close such bars with to_giotto(open_death=d.censored_at), or compute without a threshold"
             )
+        if open_death is not None and not np.max(self.birth, initial=-math.inf) <= open_death < math.inf:
+            raise InputError(f"open_death is {open_death}; it is finite and not before any birth, such as d.censored_at")
         parts = []
         for k in range(self.max_dim + 1):
             pairs = self[k][~self.essential(k)]

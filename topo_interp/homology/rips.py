@@ -174,7 +174,7 @@ def _points(cloud: Any) -> tuple[np.ndarray, int]:
 
 def _short(metric: Any) -> str | Value:
     """A metric without parameters by its name, so that a name and its value make equal recipes."""
-    if metric == _PRECOMPUTED:
+    if isinstance(metric, str) and metric == _PRECOMPUTED:
         return _PRECOMPUTED
     if isinstance(metric, (str, Metric)):
         return get_metric(metric).name

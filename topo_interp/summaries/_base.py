@@ -31,9 +31,7 @@ class _OfOneDegree(Value):
     censored: str = dataclasses.field(default="refuse", kw_only=True)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.dim, (int, np.integer)) or isinstance(self.dim, bool) or self.dim < 0:
-            raise InputError(f"dim is {self.dim!r}; a degree is an integer >= 0, such as dim=1 for loops")
-        object.__setattr__(self, "dim", int(self.dim))
+        object.__setattr__(self, "dim", whole(self.dim, "dim (the degree)", 0))
         if self.censored not in ("refuse", "close"):
             raise InputError(f"censored is {self.censored!r}; it is 'refuse' or 'close'")
 
@@ -151,8 +149,16 @@ def fixed_grid(values: Iterable[float], name: str) -> tuple[float, ...]:
     return tuple(grid.tolist())
 
 
-def positive(value: Any, what: str) -> float:
-    """A finite number > 0 as a float."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
-        raise InputError(f"{what} is {value!r}; a finite number > 0 is needed")
+def positive(value: Any, what: str, *, or_zero: bool = False) -> float:
+    """A finite number > 0 (or 0) as a float."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not 0 <= value < np.inf or (value == 0 and not or_zero):
+        raise InputError(f"{what} is {value!r}; a finite number {'>= 0' if or_zero else '> 0'} is needed")
     return float(value)
+
+
+def whole(value: Any, what: str, least: int) -> int:
+    """An integer that is large enough."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise InputError(f"{what} is {value!r}; an integer >= {least} is needed")
+    return int(value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.summaries._base import Vectorization, fixed_grid, positive
+from topo_interp.summaries._base import Vectorization, fixed_grid, positive, whole
 
 __all__ = ["betti_curve", "landscape", "persistence_image", "silhouette"]
 
@@ -67,8 +67,7 @@ class _Landscape(_OnGrid, kind="landscape"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.layers, int) or isinstance(self.layers, bool) or self.layers < 1:
-            raise InputError(f"layers is {self.layers!r}; the number of layers is an integer >= 1")
+        object.__setattr__(self, "layers", whole(self.layers, "layers", 1))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,10 +119,9 @@ class _PersistenceImage(Vectorization, kind="persistence_image"):
             if len(ends) != 2:
                 raise InputError(f"{name} is {getattr(self, name)!r}; the two ends of a range are needed, such as (0, 2)")
             object.__setattr__(self, name, ends)
-        size = tuple(self.resolution)
-        if len(size) != 2 or not all(isinstance(pixels, int) and pixels >= 2 for pixels in size):
-            raise InputError(f"resolution is {self.resolution!r}; two integers >= 2 are needed, such as (20, 20)")
-        object.__setattr__(self, "resolution", size)
+        if len(tuple(self.resolution)) != 2:
+            raise InputError(f"resolution is {self.resolution!r}; two numbers of pixels are needed, such as (20, 20)")
+        object.__setattr__(self, "resolution", tuple(whole(pixels, "resolution", 2) for pixels in self.resolution))
         for name in ("bandwidth", "power"):
             object.__setattr__(self, name, positive(getattr(self, name), name))
 

@@ -20,9 +20,7 @@ class _CountBars(Summary, kind="count_bars"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.threshold, bool) or not 0 <= self.threshold < math.inf:
-            raise InputError(f"threshold is {self.threshold!r}; it is a finite persistence >= 0")
-        object.__setattr__(self, "threshold", float(self.threshold))
+        object.__setattr__(self, "threshold", positive(self.threshold, "threshold", or_zero=True))
 
     def _constant(self) -> tuple[None, str]:
         return None, "the count jumps when a bar's persistence crosses the threshold"
