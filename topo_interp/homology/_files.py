@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def load_diagrams(path: Path) -> Diagrams:
     if plain.get("format") != _FORMAT:
         raise InputError(f"{path} has the format {plain.get('format')!r}; this version reads {_FORMAT!r}")
     certificate = Certificate.from_dict(plain["certificate"])
-    return Diagrams(**arrays, **{name: plain[name] for name in _PLAIN}, certificate=certificate)
+    fields: dict[str, Any] = {**arrays, **{name: plain[name] for name in _PLAIN}}
+    return Diagrams(**fields, certificate=certificate)
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:

@@ -86,7 +86,7 @@ class Rips(Value, kind="rips"):
 
         Args:
             cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or a DistanceMatrix of this recipe's metric.
-            engine: "auto", "ripser", "gudhi" or "giotto-ph". All give the same bars.
+            engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi" or "giotto-ph". All give the same bars.
             device: "cpu".
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
@@ -113,32 +113,42 @@ class Rips(Value, kind="rips"):
             matrix, digest = self._given(cloud), cloud.digest()
         else:
             matrix, digest = self._distances(points, threads), array_digest(points)
-        radius = enclosing_radius(matrix)
-        threshold = None if self.threshold is None else float32_at_most(self.threshold)
-        if threshold is not None and threshold >= radius:
-            threshold = None  # a cone from the enclosing radius on: nothing is left that a cut could hide
+        threshold = self._cut(matrix)
         if n == 1:
             raw = RawBars([np.array([[0.0, math.inf]])] + [np.empty((0, 2))] * self.max_dim, "one point")
         else:
             raw = chosen.compute(
                 matrix, max_dim=self.max_dim, threshold=threshold, field=self.field, threads=threads, progress=progress
             )
-        rounding = float(matrix.rounding)
-        cut = {} if threshold is None else {"status": Status.CENSORED, "valid_to": max(0.0, float(self.threshold) - rounding)}
         return Diagrams.from_bars(
             raw.bars,
             censored_at=None if threshold is None else self.threshold,
-            certificate=Certificate(
-                terms=(Term("rounding", rounding, rounding),),
-                engine=raw.engine,
-                inputs=(digest,),
-                recipe=self.to_json(),
-                **cut,
-            ),
+            certificate=self._certificate(raw.engine, digest, float(matrix.rounding), threshold is not None),
             scale=float(matrix.median()) if n > 1 else 0.0,
             n=n,
             metric=_name(matrix.metric),
             provenance=raw.provenance,
+        )
+
+    def _cut(self, matrix: DistanceMatrix) -> float | None:
+        """The longest float32 edge within the threshold; None where the threshold hides nothing."""
+        if self.threshold is None:
+            return None
+        cut = float32_at_most(self.threshold)
+        # From the enclosing radius on the complex is a cone: nothing is left that could be born or die.
+        return cut if cut < enclosing_radius(matrix) else None
+
+    def _certificate(self, engine: str, digest: str, rounding: float, censored: bool) -> Certificate:
+        valid_to = math.inf
+        if censored and self.threshold is not None:
+            valid_to = max(0.0, self.threshold - rounding)
+        return Certificate(
+            terms=(Term("rounding", rounding, rounding),),
+            status=Status.CENSORED if censored else Status.EXACT,
+            valid_to=valid_to,
+            engine=engine,
+            inputs=(digest,),
+            recipe=self.to_json(),
         )
 
     def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:
@@ -148,9 +158,9 @@ class Rips(Value, kind="rips"):
     def _distances(self, points: np.ndarray, threads: int | None) -> DistanceMatrix:
         for step in self.steps:
             points = step(points)
-        if not isinstance(self.metric, str):
-            return self.metric.distance_matrix(points)
-        return DistanceMatrix.from_points(points, metric=self.metric, threads=threads)
+        if isinstance(self.metric, str):
+            return DistanceMatrix.from_points(points, metric=self.metric, threads=threads)
+        return self.metric.distance_matrix(points)  # type: ignore[attr-defined]  # checked by _short
 
     def _given(self, matrix: DistanceMatrix) -> DistanceMatrix:
         if self.steps:

@@ -41,7 +41,7 @@ class _CountBars(Summary, kind="count_bars"):
         undecided = cut & (known <= limit)
         if undecided.any() and self.censored == "refuse":
             self._refuse(diagrams, int(undecided.sum()))
-        return np.count_nonzero(known > limit)
+        return float(np.count_nonzero(known > limit))
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -12,6 +12,7 @@ from topo_interp._errors import MissingEngineError
 from topo_interp._native import default_threads
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.engines._base import RawBars
+from topo_interp.progress import progress as progress_line
 
 __all__ = ["ENGINE"]
 
@@ -44,15 +45,17 @@ class GiottoPhEngine:
             raise MissingEngineError(
                 "engine 'giotto-ph' is not installed: pip install giotto-ph (AGPL), or use engine='ripser'"
             ) from error
-        found = ripser_parallel(
-            matrix.square(),
-            metric="precomputed",
-            maxdim=max_dim,
-            thresh=math.inf if threshold is None else threshold,
-            coeff=field,
-            n_threads=threads or default_threads(),
-        )["dgms"]
-        return RawBars([np.asarray(pairs, dtype=np.float64).reshape(-1, 2) for pairs in found], f"giotto-ph {version('giotto-ph')}")
+        with progress_line(None, f"giotto-ph, {matrix.n} points", progress):
+            found = ripser_parallel(
+                matrix.square(),
+                metric="precomputed",
+                maxdim=max_dim,
+                thresh=math.inf if threshold is None else threshold,
+                coeff=field,
+                n_threads=threads or default_threads(),
+            )["dgms"]
+        bars = [np.asarray(pairs, dtype=np.float64).reshape(-1, 2) for pairs in found]
+        return RawBars(bars, f"giotto-ph {version('giotto-ph')}")
 
 
 ENGINE = GiottoPhEngine()

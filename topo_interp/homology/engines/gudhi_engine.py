@@ -10,6 +10,7 @@ import numpy as np
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.engines._base import RawBars
 from topo_interp.homology.engines._cut import enclosing_radius
+from topo_interp.progress import progress as progress_line
 
 __all__ = ["ENGINE"]
 
@@ -39,13 +40,14 @@ class GudhiEngine:
         import gudhi
 
         cut = enclosing_radius(matrix) if threshold is None else threshold
-        square = matrix.square().astype(np.float64)
-        tree = gudhi.RipsComplex(distance_matrix=square, max_edge_length=cut).create_simplex_tree(max_dimension=1)
-        if tree.dimension() > 0:  # edge collapse keeps the diagrams of a flag filtration bit for bit
-            tree.collapse_edges()
-        tree.expansion(max_dim + 1)
-        # persistence_dim_max, or else the top degree goes missing where the cut complex has a lower dimension.
-        tree.compute_persistence(homology_coeff_field=field, min_persistence=0.0, persistence_dim_max=True)
+        with progress_line(None, f"gudhi, {matrix.n} points", progress):
+            square = matrix.square().astype(np.float64)
+            tree = gudhi.RipsComplex(distance_matrix=square, max_edge_length=cut).create_simplex_tree(max_dimension=1)
+            if tree.dimension() > 0:  # edge collapse keeps the diagrams of a flag filtration bit for bit
+                tree.collapse_edges()
+            tree.expansion(max_dim + 1)
+            # persistence_dim_max, or else the top degree goes missing where the cut complex has a lower dimension.
+            tree.compute_persistence(homology_coeff_field=field, min_persistence=0.0, persistence_dim_max=True)
         bars = [np.asarray(tree.persistence_intervals_in_dimension(k)).reshape(-1, 2) for k in range(max_dim + 1)]
         return RawBars(bars, f"gudhi {version('gudhi')}")
 

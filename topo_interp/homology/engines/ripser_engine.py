@@ -10,6 +10,7 @@ import numpy as np
 
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.engines._base import RawBars
+from topo_interp.progress import progress as progress_line
 
 __all__ = ["ENGINE"]
 
@@ -42,7 +43,8 @@ class RipserEngine:
 
         cut = math.inf if threshold is None else threshold
         triangle = np.ascontiguousarray(matrix.condensed)
-        found = doRipsFiltrationDM(triangle, max_dim, cut, field, False)["births_and_deaths_by_dim"]
+        with progress_line(None, f"ripser, {matrix.n} points", progress):
+            found = doRipsFiltrationDM(triangle, max_dim, cut, field, False)["births_and_deaths_by_dim"]
         bars = [np.asarray(flat, dtype=np.float64).reshape(-1, 2) for flat in found]
         return RawBars(bars, f"ripser {version('ripser')}")
 
