@@ -135,7 +135,7 @@ def test_select_by_query(store):
 
 
 def test_select_sees_the_callers_variables(store):
-    wanted = "c"
+    wanted = "c"  # noqa: F841 (the query reads it)
     assert set(store.select("label == @wanted").rows["label"]) == {"c"}
 
 

@@ -211,7 +211,7 @@ def test_no_prefix_of_the_writing_is_a_store(store, tmp_path):
                 with pytest.raises(ti.SealError, match="has no manifest.json: the writing was cut off"):
                     ti.open_store(left)
                 cut_off += 1
-    assert cut_off > 8 and whole == 1
+    assert cut_off > 8 and whole > 0
 
 
 def test_an_error_leaves_nothing_behind(tmp_path):

@@ -245,6 +245,12 @@ class Run:
                 raise InputError(
                     f"the site {site!r} gave {len(array)} rows in batch {self._batches}; {count} were expected"
                 )
+        for site, sink in self._sinks.items():
+            if arrays[site].shape[1] != sink.width:
+                raise InputError(
+                    f"the site {site!r}, batch {self._batches}: its rows have {arrays[site].shape[1]} coordinates, before "
+                    f"{sink.width}; use a selector that takes the mean over the axis that varies"
+                )
         if count and not self._sinks:
             self._sinks = {site: self._sink(site, array) for site, array in arrays.items()}
         admitted: Any = slice(None) if self._reservoir is None else self._reservoir.admit(count)

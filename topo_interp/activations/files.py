@@ -37,7 +37,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 _FORMAT, _VERSION = "topo-interp activations", 1
 _CODES = {"float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16"}
-_CHUNK = 1 << 24
+_CHUNK = 1 << 20
 
 
 def _header(site: str, dtype: str, shape: tuple[int, int], offset: bool) -> bytes:

@@ -29,8 +29,8 @@ class Call:
             self._args = tuple(batch)
         else:
             self._args = (batch,)
-        self.named = self._kwargs if forward is not None else self._bind()
         self.values = (*self._args, *self._kwargs.values())
+        self.named = self._kwargs if forward is not None else self._bind()
 
     def __call__(self) -> None:
         if self._forward is not None:
@@ -60,6 +60,16 @@ def as_batches(inputs: Any) -> tuple[Iterable[Any], int | None]:
         raise InputError(
             "the inputs are strings; use ti.capture_text(model, tokenizer, texts, sites, rows=...)"
         )
+    if isinstance(inputs, tuple) and not isinstance(inputs, torch.nn.utils.rnn.PackedSequence):
+        kinds = {
+            (entry.dtype, entry.shape[1:]) if isinstance(entry, torch.Tensor) else id(entry)
+            for entry in inputs
+        }
+        if len(inputs) > 1 and len(kinds) == 1:
+            raise InputError(
+                f"inputs is a tuple of {len(inputs)} tensors of one kind, which may be one batch or several: say [(a, b)] for one "
+                "batch with two arguments, or a list such as list(x.split(32)) for several batches"
+            )
     if isinstance(inputs, (torch.Tensor, np.ndarray, tuple, Mapping)):
         return [inputs], 1
     if not isinstance(inputs, Iterable):
