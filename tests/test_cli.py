@@ -66,6 +66,20 @@ def test_report_and_profile(run, store, tmp_path):
     assert (code, out) == (0, "") and (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()
 
 
+def test_a_profile_is_not_computed_again(run, store, tmp_path):
+    run("report", store, "--out", tmp_path / "a.html", "--save", tmp_path / "a.profile", "--max-dim", 0)
+    code, _, err = run("report", tmp_path / "a.profile", "--out", tmp_path / "b.html", "--metric", "chordal")
+    assert (
+        code == 1
+        and "is a profile, whose diagrams are computed" in err
+        and not (tmp_path / "b.html").exists()
+    )
+
+
+def test_version(run):
+    assert run("--version") == (0, f"{ti.__version__}\n", "")
+
+
 def test_a_failed_site_is_a_warning_and_all_failed_an_error(run, tmp_path):
     half = ti.store_from_arrays({"good": np.eye(5), "bad": np.zeros((5, 2))}).save(tmp_path / "half")
     code, _, err = run("report", half, "--out", tmp_path / "a.html", "--metric", "chordal")

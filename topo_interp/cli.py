@@ -31,6 +31,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        import topo_interp as ti
+
+        typer.echo(ti.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Entry point of ``topo-interp``."""
     app()
@@ -118,7 +135,7 @@ def report(
     steps: Annotated[
         list[str] | None,
         typer.Option(
-            help="Step before the distance: centered, standardized, normalized, 'pca(50)'; in their order."
+            help="A step before the distance: centered, standardized, normalized, 'pca(50)'; in their order."
         ),
     ] = None,
     threshold: Annotated[float | None, typer.Option(help="Cut the filtration at this distance.")] = None,
@@ -136,6 +153,10 @@ def report(
     import topo_interp as ti
 
     if store.is_file():
+        if (metric, max_dim, jobs) != ("euclidean", 1, 1) or steps or sites or threshold is not None:
+            raise InputError(
+                f"{str(store)!r} is a profile, whose diagrams are computed; give the store to compute others"
+            )
         found = ti.Profile.open(store)
     else:
         recipe = ti.Rips(
@@ -221,14 +242,12 @@ def _call(text: str, names: tuple[str, ...], option: str) -> Any:
     try:
         node = ast.parse(text.strip(), mode="eval").body
         call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
-        if not isinstance(call.func, ast.Name) or call.func.id not in names:
-            raise wrong
         arguments = [ast.literal_eval(item) for item in call.args]
-        options = {item.arg: ast.literal_eval(item.value) for item in call.keywords if item.arg is not None}
-    except (SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        options = {str(item.arg): ast.literal_eval(item.value) for item in call.keywords}
+    except (SyntaxError, ValueError):
         raise wrong from None
+    if not isinstance(call.func, ast.Name) or call.func.id not in names:
+        raise wrong
     try:
         return getattr(ti, call.func.id)(*arguments, **options)
     except TypeError as error:

@@ -269,13 +269,14 @@ def profile(
     chosen = _chosen(store, sites)
     if n_jobs < 1:
         raise InputError(f"n_jobs is {n_jobs}; at least 1 is needed")
+    about = _about(store)
     tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
     results = []
     with progress_line(len(chosen) * len(named), "profile", progress) as line:
         for result in _run(store, tasks, n_jobs, max(1, default_threads() // n_jobs), line):
             results.append(result)
             line.advance()
-    return Profile(tuple(results), MappingProxyType(named), MappingProxyType(_about(store, results)))
+    return Profile(tuple(results), MappingProxyType(named), MappingProxyType(about))
 
 
 def _run(
@@ -357,14 +358,15 @@ def _recipe_name(recipe: Any) -> str:
     return ", ".join((*(repr(step).replace("()", "") for step in recipe.steps), metric))
 
 
-def _about(store: Any, results: Sequence[SiteResult]) -> dict[str, Any]:
+def _about(store: Any) -> dict[str, Any]:
     import topo_interp
 
-    path = getattr(store, "path", None)
-    digest = getattr(store, "digest", None)
+    path, info = getattr(store, "path", None), dict(getattr(store, "info", {}))
     return {
-        "store": str(path) if path is not None else f"{type(store).__name__} in memory",
-        "store_hash": str(digest()) if callable(digest) else "",
+        "store": f"{type(store).__name__} in memory" if path is None else str(path),
+        # Hashing a store that is not on disk would compute every site again; each site's own hash is in its certificate.
+        "store_hash": "" if path is None else store.digest(),
+        "capture": {key: info[key] for key in ("model", "rows", "calls", "dtype", "steps") if key in info},
         "version": topo_interp.__version__,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }

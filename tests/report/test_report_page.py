@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
 import json
 import math
 import re
@@ -172,7 +174,10 @@ def test_sites_keep_their_order_and_their_full_names_on_hover():
     figure = figures.betti_heat_map(made_profile((*long, "0"), "r"), "r", 1)
     assert list(figure.data[0].y) == [*long, "0"] and figure.layout.yaxis.type == "category"
     assert len(set(figure.layout.yaxis.ticktext)) == 3
-    assert figures.short_labels(long) == ["10.attention.out…ctivation.module", "2.attention.outp…ctivation.module"]
+    assert figures.short_labels(long) == [
+        "10.attention.out…ctivation.module",
+        "2.attention.outp…ctivation.module",
+    ]
     assert figures.short_labels(["a.b"]) == ["a.b"] and figures.short_labels(["a.b", "a.b.c"]) == ["b", "b.c"]
 
 
@@ -184,6 +189,13 @@ def test_an_empty_profile_is_still_a_page():
     assert "No site of 1 site could be analyzed" in text and "there is nothing to draw" in text
 
 
+def test_degree_zero_alone_is_a_page():
+    found = ti.profile({"a": np.eye(5)}, ti.Rips(max_dim=0), progress=False)
+    text = "".join(Page(render(found)).shown)
+    assert "degree 0" in text and "loop is at" not in text
+    assert "number of bars (H0)" in figures.across_sites(found).to_json()
+
+
 def test_write_needs_a_folder(tmp_path):
     with pytest.raises(ti.InputError, match="there is no folder .*make it first"):
         made_profile().report(tmp_path / "no" / "a.html")
@@ -191,21 +203,67 @@ def test_write_needs_a_folder(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
 
 
-def test_a_browser_draws_the_plots_and_runs_no_label(tmp_path):
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory):
+    """The document that a browser makes of a file, as text."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no chromium")
-    path = made_profile().report(tmp_path / "a.html", title=EVIL)
     flags = (
         "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     )
-    flags += " --disable-component-update --disable-sync --virtual-time-budget=8000 --dump-dom"
-    command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'user'}", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
-    dom = Page(done.stdout)
-    assert re.search("<title>(.*?)</title>", done.stdout).group(1).startswith("&lt;script&gt;")
-    assert dom.tags.count("script") == 3 and "img" not in dom.tags
-    drawn = re.findall(r'id="([\w-]+)"[^>]*data-drawn="yes"', done.stdout)
-    assert drawn == ["recipe-0-heat-0", "recipe-0-across-0", "recipe-0-diagrams-0", "recipe-0-bars-0"]
-    assert done.stdout.count('class="main-svg"') >= len(drawn)
-    assert "<script>document.title" in "".join(dom.shown)
+    flags += " --disable-component-update --disable-sync --virtual-time-budget=8000 --window-size=1300,3000 --dump-dom"
+
+    def load(path):
+        command = [
+            browser,
+            *flags.split(),
+            f"--user-data-dir={tmp_path_factory.mktemp('user')}",
+            path.as_uri(),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+
+    return load
+
+
+def drawn_plots(document):
+    return re.findall(r'id="([\w-]+)"[^>]*data-drawn="yes"', document)
+
+
+def test_a_browser_draws_the_plots_and_runs_no_label(browse, tmp_path):
+    document = browse(made_profile().report(tmp_path / "a.html", title=EVIL))
+    page = Page(document)
+    assert re.search("<title>(.*?)</title>", document).group(1).startswith("&lt;script&gt;")
+    assert page.tags.count("script") == 3 and "img" not in page.tags
+    assert drawn_plots(document) == [
+        "recipe-0-heat-0",
+        "recipe-0-across-0",
+        "recipe-0-diagrams-0",
+        "recipe-0-bars-0",
+    ]
+    assert document.count('class="main-svg"') >= 4
+    assert "<script>document.title" in "".join(page.shown)
+
+
+def test_headings_sort_and_tabs_switch(browse, tmp_path):
+    found = made_profile(("b", "c", "a"), "first")
+    second = dataclasses.replace(found.results[0], recipe="second")
+    both = ti.Profile((*found.results, second), {**found.recipes, "second": ti.Rips(max_dim=1)}, found.about)
+    clicks = """<script>
+      function press(text) { Array.from(document.querySelectorAll("button")).filter(b => b.textContent === text)[0].click(); }
+      press("longest (rel.)"); press("longest (rel.)"); press("H0"); press("second");
+    </script>"""
+    before, after = re.sub("<meta http-equiv=[^>]*>", "", render(both)).rsplit("</body>", 1)
+    text = f"{before}{clicks}</body>{after}"
+    (tmp_path / "a.html").write_text(text, encoding="utf-8")
+    document = browse(tmp_path / "a.html")
+    body = document[document.index("<tbody>") : document.index("</tbody>")]
+    rows = [re.findall('data-value="(.*?)"', row) for row in body.split("</tr>")[:-1]]
+    assert [row[0] for row in rows if row[2] == "1.0"][:4] == ["a", "c", "b", "b"]  # 1.25, 0.75, 0.25 medians
+    assert [html.unescape(row[0]) for row in rows[-2:]] == [
+        "bro<ken"
+    ] * 2  # without a value: last in both directions
+    assert {"recipe-0-heat-1", "recipe-1-heat-0"} <= set(drawn_plots(document))
+    assert re.search(r'id="recipe-0"[^>]*hidden', document) and not re.search(
+        r'id="recipe-1"[^>]*hidden', document
+    )

@@ -95,22 +95,15 @@ def across_sites(profile: Profile, recipe: str | None = None) -> Any:
     frame = frame[frame["recipe"] == (recipe or profile.recipe_names[0])]
     sites = list(dict.fromkeys(frame["site"]))
     first = frame[frame["dim"] == frame["dim"].min()].set_index("site")
-    panels: list[tuple[str, list[tuple[str, Any, str]]]] = []
     by_dim = {dim: part.set_index("site") for dim, part in frame.groupby("dim")}
-    for dim, part in by_dim.items():
-        if dim > 0:
-            panels.append(
-                (
-                    f"longest H{dim} bar / median distance",
-                    [("", part["max_persistence_relative"], DIM_COLORS[dim % 4])],
-                )
-            )
-    panels.append(
-        (
-            "number of bars, degree ≥ 1",
-            [(f"H{k}", p["bars"], DIM_COLORS[k % 4]) for k, p in by_dim.items() if k > 0],
-        )
-    )
+    by_dim = {dim: part for dim, part in by_dim.items() if dim > 0} or by_dim
+    # A panel is a title and its curves; a curve is a name, its values by site, and a color.
+    panels: list[tuple[str, list[tuple[str, Any, str]]]] = [
+        (f"longest H{k} bar / median distance", [("", part["max_persistence_relative"], DIM_COLORS[k % 4])])
+        for k, part in by_dim.items()
+    ]
+    counts = [(f"H{k}", part["bars"], DIM_COLORS[k % 4]) for k, part in by_dim.items()]
+    panels.append((f"number of bars ({', '.join(name for name, *_ in counts)})", counts))
     panels += [(words, [("", first[name], _INK)]) for name, words in _BASELINE_WORDS.items() if name in first]
     columns = 3
     lines = math.ceil(len(panels) / columns)

@@ -67,40 +67,36 @@ def _call(value: Any) -> str:
 
 def about(profile: Profile) -> dict[str, Any]:
     """What was analyzed, for the head and the foot of the page."""
-    rows = sorted({r.n for r in profile.results if r.n})
+    done = [r for r in profile.results if r.diagrams is not None]
+    store, version, date = (str(profile.about.get(key, "")) for key in ("store", "version", "date"))
+    engines = ", ".join(sorted({r.diagrams.certificate.engine for r in done}))
     facts: list[tuple[str, Any]] = [
-        ("Store", str(profile.about.get("store", ""))),
-        ("Store hash", str(profile.about.get("store_hash") or "not on disk")),
-        ("Made", f"{profile.about.get('date', '')} with topo_interp {profile.about.get('version', '')}"),
-        (
-            "Engines",
-            _joined(
-                sorted({r.diagrams.certificate.engine for r in profile.results if r.diagrams is not None})
-            )
-            or "none ran",
-        ),
+        ("Store", store),
+        ("Store hash", profile.about.get("store_hash") or "none: not on disk"),
+        ("Captured", [f"{key}: {_captured(item)}" for key, item in profile.about.get("capture", {}).items()]),
+        ("Analyzed", f"{date}, topo_interp {version}"),
+        ("Engines", engines),
     ]
     for name, value in profile.recipes.items():
-        facts.append(
-            (f"Recipe {name}", [f"sha256 {value.digest()}", json.dumps(value.to_dict(), sort_keys=True)])
-        )
-    hashes: dict[str, str] = {}
-    for r in profile.results:
-        if r.diagrams is not None:
-            hashes.setdefault(r.site, ", ".join(r.diagrams.certificate.inputs))
+        plain = json.dumps(value.to_dict(), sort_keys=True)
+        facts.append((f"Recipe {name}", [f"sha256 {value.digest()}", plain]))
+    rows = sorted({r.n for r in profile.results if r.n})
     return {
-        "store": PurePath(str(profile.about.get("store", ""))).name,
+        "store": PurePath(store).name,
         "site_count": _count(len(profile.sites), "site"),
-        "rows": "no rows"
-        if not rows
-        else f"{rows[0]} rows"
-        if len(rows) == 1
-        else f"{rows[0]} to {rows[-1]} rows",
-        "date": str(profile.about.get("date", ""))[:10],
-        "version": str(profile.about.get("version", "")),
-        "facts": facts,
-        "hashes": list(hashes.items()),
+        "rows": f"{_span(rows)} rows" if rows else "no rows",
+        "date": date[:10],
+        "version": version,
+        "facts": [fact for fact in facts if fact[1]],
+        "hashes": list({r.site: ", ".join(r.diagrams.certificate.inputs) for r in done}.items()),
     }
+
+
+def _captured(item: Any) -> str:
+    if isinstance(item, dict):  # a row selector
+        rest = ", ".join(f"{key}={value}" for key, value in item.items() if key != "kind")
+        return f"{item.get('kind', '')}({rest})"
+    return ", ".join(map(str, item)) if isinstance(item, list) else str(item)
 
 
 def summary(profile: Profile) -> str:
@@ -300,16 +296,12 @@ def _cell(value: Any, kind: str, column: str) -> dict[str, str]:
     if value is None or str(value) in ("nan", "<NA>"):
         return {"text": "", "value": "", "kind": kind, "full": ""}
     number = float(value)
-    whole = number.is_integer() and abs(number) < 1e7
-    shown = (
-        "∞"
-        if math.isinf(number)
-        else f"{int(number)}"
-        if whole
-        else f"{number:.1e}"
-        if column == "bottleneck_bound"
-        else f"{number:.3g}"
-    )
+    if math.isinf(number):
+        shown = "∞"
+    elif number.is_integer() and abs(number) < 1e7:
+        shown = str(int(number))
+    else:
+        shown = f"{number:.1e}" if column == "bottleneck_bound" else f"{number:.3g}"
     return {"text": shown, "value": repr(number).replace("inf", "Infinity"), "kind": kind, "full": ""}
 
 
@@ -330,7 +322,3 @@ def _count(k: int, noun: str) -> str:
 
 def _span(values: list[int]) -> str:
     return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
-
-
-def _joined(items: list[str]) -> str:
-    return ", ".join(item for item in items if item)
