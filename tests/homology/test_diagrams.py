@@ -171,3 +171,11 @@ def test_texts(cut):
 def test_errors_say_what_to_do(cut, call, message):
     with pytest.raises(ti.InputError, match=message):
         call(cut)
+
+
+def test_diagrams_remember_which_columns_group_their_rows(tmp_path):
+    cloud = ti.PointCloud(np.arange(6.0).reshape(3, 2), groups=("item",))
+    diagrams = ti.Rips()(cloud)
+    diagrams.save(tmp_path / "d.npz")
+    assert ti.Diagrams.load(tmp_path / "d.npz").groups == diagrams.groups == ("item",)
+    assert ti.Rips()(cloud.points).groups == ()

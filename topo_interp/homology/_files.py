@@ -25,6 +25,7 @@ def save_diagrams(diagrams: Diagrams, path: Path) -> None:
         {
             "format": _FORMAT,
             **{name: getattr(diagrams, name) for name in _PLAIN},
+            "groups": list(diagrams.groups),
             "certificate": diagrams.certificate.to_dict(),
         },
         sort_keys=True,
@@ -52,7 +53,7 @@ def load_diagrams(path: Path) -> Diagrams:
         raise InputError(f"{path} has the format {plain.get('format')!r}; this version reads {_FORMAT!r}")
     certificate = Certificate.from_dict(plain["certificate"])
     fields: dict[str, Any] = {**arrays, **{name: plain[name] for name in _PLAIN}}
-    return Diagrams(**fields, certificate=certificate)
+    return Diagrams(**fields, groups=plain["groups"], certificate=certificate)
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:

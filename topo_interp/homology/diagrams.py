@@ -37,6 +37,7 @@ class Diagrams:
         scale: median distance of the points, which makes scale-free summaries possible; None when it is not known.
         n: number of points, None when it is not known.
         metric: name of the metric, "" when it is not known.
+        groups: row-table columns in which points share values and are therefore not independent.
         provenance: what an engine left behind for cycles and cocycles; never saved, never compared.
 
     >>> d = Diagrams.from_bars([[(0, 1), (0, math.inf)], [(1, 2.5)]], scale=2.0)
@@ -55,6 +56,7 @@ class Diagrams:
     scale: float | None = None
     n: int | None = None
     metric: str = ""
+    groups: tuple[str, ...] = ()
     provenance: Any = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,7 @@ class Diagrams:
             raise InputError(f"censored_at is {self.censored_at}; it is the finite threshold, or None when nothing was cut")
         if self.scale is not None and not 0 <= self.scale < math.inf:
             raise InputError(f"scale is {self.scale}; it is the median distance, or None when that is not known")
+        object.__setattr__(self, "groups", tuple(self.groups))
         order = np.lexsort((death, birth, dim))
         for name, column in (("birth", birth), ("death", death), ("dim", dim)):
             column = column[order]

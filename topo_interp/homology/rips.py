@@ -127,6 +127,7 @@ class Rips(Value, kind="rips"):
             scale=float(matrix.median()) if n > 1 else 0.0,
             n=n,
             metric=_name(matrix.metric),
+            groups=getattr(cloud, "groups", ()),
             provenance=raw.provenance,
         )
 
