@@ -207,6 +207,13 @@ def test_cautions_of_hard_cases():
         "few_rows",
         "not_a_metric",
     ]
+    twice = np.repeat(np.random.default_rng(0).normal(size=(20, 5)), 2, axis=0)
+    for recipe in (ti.Rips(), ti.Rips(steps=(ti.pca(3),)), ti.Rips(max_dim=0)):
+        (only,) = cautions(twice.shape, (), recipe(twice), {})
+        assert (only.kind, only.text) == (
+            "duplicates",
+            "20 of 40 rows coincide with another row, up to rounding",
+        )
     foreign = ti.Diagrams.from_giotto(np.array([[0.0, 1.0, 0.0]]))
     assert [c.kind for c in cautions((40, 1), (), foreign, {})] == ["unbounded"]
     assert {c.kind for c in cautions(noise.shape, ("item",), cut, ti.baselines(noise))} <= set(KINDS)

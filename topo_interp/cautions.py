@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from topo_interp._errors import InputError
 from topo_interp.certificate import Status
 from topo_interp.metrics import get_metric
@@ -115,10 +117,18 @@ def cautions(
         )
     if n > 1 and diagrams.scale == 0:
         found.append(Caution("degenerate", "the median distance is 0: most rows are the same point"))
-    # Every row starts one component; those at distance 0 from another never show as a bar.
-    coinciding = n - len(diagrams[0])
-    if coinciding > 0 and diagrams.n == n:
-        found.append(Caution("duplicates", f"{coinciding} of {n} rows coincide with another row"))
+    bound = diagrams.certificate.bottleneck_bound
+    if diagrams.n == n and diagrams.certificate.status is Status.EXACT and math.isfinite(bound):
+        # Every row starts one component; those at distance 0 from another leave no bar, and those that a step's
+        # arithmetic has moved apart a bar within the rounding.
+        pieces = diagrams[0]
+        coinciding = n - np.count_nonzero(
+            pieces[:, 1] - pieces[:, 0] > 2 * diagrams.certificate.bottleneck_bound
+        )
+        if coinciding:
+            found.append(
+                Caution("duplicates", f"{coinciding} of {n} rows coincide with another row, up to rounding")
+            )
     if n < _FEW_ROWS:
         found.append(Caution("few_rows", f"only {n} rows"))
     if _breaks_the_triangle(diagrams.metric):

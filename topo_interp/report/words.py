@@ -109,14 +109,10 @@ def summary(profile: Profile) -> str:
         return f"No site of {_count(len(profile.sites), 'site')} could be analyzed; the messages are below."
     widths = sorted({r.d for r in done})
     rows = sorted({r.n for r in done})
-    sentences.append(
-        f"The shape of {_span(rows)} rows was computed at {_count(len(done), 'site')} ({_span(widths)} coordinates): "
-        f"{recipe(profile.recipes[name])}."
-    )
+    head = f"The shape of {_span(rows)} rows was computed at {_count(len(done), 'site')} ({_span(widths)} coordinates)"
     if len(profile.recipes) > 1:
-        sentences.append(
-            f"The sentences below are about the first of {len(profile.recipes)} recipes, “{name}”."
-        )
+        head += f" under {len(profile.recipes)} recipes; this paragraph is about the first, “{name}”"
+    sentences.append(f"{head}: {recipe(profile.recipes[name])}.")
     lengths = {r.site: _longest_loop(r) for r in done} if profile.recipes[name].max_dim >= 1 else {}
     lengths = {site: value for site, value in lengths.items() if math.isfinite(value)}
     if lengths:
@@ -238,7 +234,7 @@ _COLUMNS: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "Baselines",
         "pca_dim_90",
-        "PCA dim 90 %",
+        "PCA 90 %",
         "number",
         "principal components that hold 90 % of the variance",
     ),
