@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._native import cpu, default_threads
 from topo_interp.point_cloud import PointCloud
 
 __all__ = ["as_points"]
@@ -50,15 +51,15 @@ def as_matrix(x: Any, *, name: str) -> np.ndarray:
     return _widened(array, name)
 
 
-def require_finite(points: np.ndarray, *, name: str) -> None:
-    """Refuses NaN and infinity, naming the first row that has one."""
-    if np.isfinite(points).all():
-        return
-    finite = np.isfinite(points).all(axis=1)
-    bad = int(np.flatnonzero(~finite)[0])
+def require_finite(points: np.ndarray, *, name: str) -> float:
+    """Refuses NaN and infinity, naming the first row that has one; returns the largest absolute value."""
+    bad, largest = cpu.scan(points, default_threads())
+    if bad < 0:
+        return largest
+    count = int((~np.isfinite(points).all(axis=1)).sum())
     raise InputError(
-        f"row {bad} of {name} has a NaN or an infinity ({int((~finite).sum())} of {len(points)} rows do); drop such "
-        f"rows with {name}[np.isfinite({name}).all(axis=1)]"
+        f"row {bad} of {name} has a NaN or an infinity ({count} of {len(points)} rows do); drop such rows with "
+        f"{name}[np.isfinite({name}).all(axis=1)]"
     )
 
 
@@ -74,7 +75,10 @@ def _from_torch(x: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} is a sparse, nested or quantized tensor; a dense one is needed, e.g. {name}.to_dense()")
     x = x.detach().resolve_conj().resolve_neg()
     if str(x.dtype) == "torch.bfloat16":
-        return x.float().numpy()
+        out = np.empty(tuple(x.shape), dtype=np.float32)
+        if x.ndim == 2:  # other shapes are refused by their number of axes
+            cpu.widen_bfloat16(x, out)
+        return out
     return x.numpy()
 
 

@@ -1,5 +1,172 @@
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bind_control.hpp"
+#include "cpu/pairwise.hpp"
+#define TOPO_INTERP_ISA binding
+#include "metrics.hpp"
 
 namespace nb = nanobind;
+using namespace topo_interp;
 
-void bind_distances(nb::module_&) {}
+namespace {
+
+template <class T>
+using Points = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Square = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Condensed = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+MetricKind metric_named(const std::string& name) {
+  static constexpr std::pair<const char*, MetricKind> known[] = {
+      {"euclidean", MetricKind::euclidean}, {"sqeuclidean", MetricKind::sqeuclidean}, {"manhattan", MetricKind::manhattan},
+      {"chebyshev", MetricKind::chebyshev}, {"cosine", MetricKind::cosine},           {"chordal", MetricKind::chordal},
+      {"angular", MetricKind::angular},     {"correlation", MetricKind::correlation}, {"hamming", MetricKind::hamming}};
+  for (const auto& [text, metric] : known)
+    if (name == text) return metric;
+  throw std::invalid_argument("no metric is called '" + name + "'");
+}
+
+// "" is the best that there is; a set that was asked for and is missing is an error, never another set.
+Isa isa_named(const std::string& name) {
+  if (name.empty()) return best_isa();
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
+    if (name == isa_name(isa)) {
+      if (!has_isa(isa)) throw std::invalid_argument("this machine or this build has no " + name);
+      return isa;
+    }
+  throw std::invalid_argument("no instruction set is called '" + name + "'; known: scalar, avx2, avx512");
+}
+
+template <class T>
+MatrixView<T> view(const Points<T>& points) {
+  const auto cols = static_cast<std::int64_t>(points.shape(1));
+  return {points.data(), static_cast<std::int64_t>(points.shape(0)), cols, cols};
+}
+
+template <class T>
+MatrixView<T> view(const std::optional<Points<T>>& points) {
+  return points ? view(*points) : MatrixView<T>{nullptr, 0, 0, 0};
+}
+
+template <class T>
+void require(bool fits, const T& message) {
+  if (!fits) throw std::invalid_argument(message);
+}
+
+template <class T>
+void pairwise(Points<T> x, std::optional<Points<T>> y, Square<T> out, const std::string& metric, int threads,
+              const std::string& isa, nb::object progress) {
+  const MatrixView<T> rows = view(x), others = view(y);
+  require(!y || rows.cols == others.cols, "x and y differ in width");
+  require(static_cast<std::int64_t>(out.shape(0)) == rows.rows &&
+              static_cast<std::int64_t>(out.shape(1)) == (y ? others.rows : rows.rows),
+          "out has another shape");
+  const MetricKind kind = metric_named(metric);
+  const Isa set = isa_named(isa);
+  T* to = out.data();
+  run_interruptible(std::move(progress), [&](Control& control) {
+    const PairwiseDistances<T> distances(rows, others, kind, set, threads, control);
+    if (!control.stopped()) all_distances(distances, to, threads, control);
+  });
+}
+
+template <class T>
+double condensed(Points<T> x, Condensed out, const std::string& metric, int threads, const std::string& isa, nb::object progress) {
+  const MatrixView<T> rows = view(x);
+  require(static_cast<std::int64_t>(out.shape(0)) == rows.rows * (rows.rows - 1) / 2, "out has another shape");
+  const MetricKind kind = metric_named(metric);
+  const Isa set = isa_named(isa);
+  float* to = out.data();
+  double rounding = 0;
+  run_interruptible(std::move(progress), [&](Control& control) {
+    const PairwiseDistances<T> distances(rows, {nullptr, 0, 0, 0}, kind, set, threads, control);
+    if (!control.stopped()) rounding = condensed_distances(distances, to, threads, control);
+  });
+  return rounding;
+}
+
+template <class T>
+std::int64_t one_tile(Points<T> x, std::optional<Points<T>> y, std::int64_t i0, std::int64_t j0, Square<T> out,
+                      const std::string& metric, const std::string& isa) {
+  const MatrixView<T> rows = view(x), others = view(y);
+  const auto i1 = i0 + static_cast<std::int64_t>(out.shape(0)), j1 = j0 + static_cast<std::int64_t>(out.shape(1));
+  require(!y || rows.cols == others.cols, "x and y differ in width");
+  require(i0 >= 0 && j0 >= 0 && i1 <= rows.rows && j1 <= (y ? others.rows : rows.rows), "the tile leaves the matrix");
+  const MetricKind kind = metric_named(metric);
+  const Isa set = isa_named(isa);
+  T* to = out.data();
+  TileStats stats;
+  run_interruptible(nb::none(), [&](Control& control) {
+    const PairwiseDistances<T> distances(rows, others, kind, set, 1, control);
+    AlignedBuffer<double> scratch(static_cast<std::size_t>(PairwiseDistances<T>::scratch_size));
+    distances.tile(i0, i1, j0, j1, false, scratch.data(), to, j1 - j0, stats, control);
+  });
+  return stats.recomputed;
+}
+
+template <class T>
+std::pair<std::int64_t, double> scan(Points<T> x, int threads) {
+  const MatrixView<T> rows = view(x);
+  double largest = 0;
+  std::int64_t row = -1;
+  run_interruptible(nb::none(), [&](Control& control) { row = first_bad_row(rows, threads, control, largest); });
+  return {row, largest};
+}
+
+// bfloat16 is the upper half of a float32.
+void widen_bfloat16(nb::ndarray<nb::ro, nb::ndim<2>, nb::device::cpu> from, Square<float> to) {
+  const nb::dlpack::dtype type = from.dtype();
+  require(type.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Bfloat) && type.bits == 16, "not bfloat16");
+  require(from.shape(0) == to.shape(0) && from.shape(1) == to.shape(1), "out has another shape");
+  const auto* source = static_cast<const std::uint16_t*>(from.data());
+  auto* target = reinterpret_cast<std::uint32_t*>(to.data());
+  const auto rows = static_cast<std::int64_t>(from.shape(0)), cols = static_cast<std::int64_t>(from.shape(1));
+  const std::int64_t down = from.stride(0), across = from.stride(1);
+  nb::gil_scoped_release release;
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t k = 0; k < cols; ++k)
+      target[i * cols + k] = static_cast<std::uint32_t>(source[i * down + k * across]) << 16;
+}
+
+template <class T>
+void bind_for(nb::module_& m) {
+  m.def("pairwise", &pairwise<T>, nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("out").noconvert(),
+        nb::arg("metric"), nb::arg("threads"), nb::arg("isa") = "", nb::arg("progress").none() = nb::none(),
+        "Distances of the rows of x with those of y (with themselves when None) into out.");
+  m.def("condensed", &condensed<T>, nb::arg("x").noconvert(), nb::arg("out").noconvert(), nb::arg("metric"), nb::arg("threads"),
+        nb::arg("isa") = "", nb::arg("progress").none() = nb::none(),
+        "The upper triangle of the distances in scipy's condensed order; returns a bound on the rounding of its entries.");
+  m.def("distance_tile", &one_tile<T>, nb::arg("x").noconvert(), nb::arg("y").noconvert().none(), nb::arg("i0"), nb::arg("j0"),
+        nb::arg("out").noconvert(), nb::arg("metric"), nb::arg("isa") = "",
+        "One tile of the distances, from row i0 and column j0 on, of the shape of out; returns how many pairs were recomputed.");
+  m.def("scan", &scan<T>, nb::arg("x").noconvert(), nb::arg("threads"),
+        "(first row with a NaN or an infinity or -1, largest absolute value).");
+}
+
+}  // namespace
+
+void bind_distances(nb::module_& m) {
+  bind_for<float>(m);
+  bind_for<double>(m);
+  m.def("widen_bfloat16", &widen_bfloat16, nb::arg("x"), nb::arg("out").noconvert(), "bfloat16 of any stride, exactly, to float32.");
+  m.def(
+      "instruction_sets",
+      [] {
+        std::vector<std::string> names;
+        for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512})
+          if (has_isa(isa)) names.emplace_back(isa_name(isa));
+        return names;
+      },
+      "The instruction sets of this build that this machine runs, best last.");
+}

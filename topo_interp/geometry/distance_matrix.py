@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp.arrays import as_points
+from topo_interp._native import cpu
+from topo_interp.arrays import as_matrix, as_points, require_finite
+from topo_interp.geometry.distances import (
+    common_exponent,
+    require_directions,
+    require_memory,
+    requested_isa,
+    scale_back,
+    threads_or_default,
+)
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.point_cloud import array_digest
 
@@ -51,7 +60,8 @@ class DistanceMatrix:
         if not (low >= 0 and high < np.inf):  # a NaN makes both comparisons false
             bad = int(np.flatnonzero(~((condensed >= 0) & (condensed < np.inf)))[0])
             i, j = _pair(bad, n)
-            raise InputError(f"the distance of rows {i} and {j} is {condensed[bad]}; finite distances >= 0 are needed")
+            raise InputError(f"the distance of rows {i} and {j} is {condensed[bad]}; finite distances >= 0 are needed"
+                + (" (float32 holds up to 3.4e38: scale the points down first)" if condensed[bad] == np.inf else ""))
         if not (0 <= self.rounding < np.inf):
             raise InputError(f"rounding is {self.rounding}; a finite number >= 0 is needed")
         condensed = np.ascontiguousarray(condensed).view()
@@ -65,14 +75,22 @@ class DistanceMatrix:
         cls, x: Any, metric: str | Metric = "euclidean", threads: int | None = None
     ) -> DistanceMatrix:
         """The distances of the rows of ``x``: the bits of :func:`pairwise_distances`, without making the square."""
-        from topo_interp.geometry.distances import pairwise_distances
-
         metric = get_metric(metric)
-        points = as_points(x)
-        square = pairwise_distances(points, metric=metric, threads=threads)
+        points = as_matrix(x, name="x")
+        shift = common_exponent(points.dtype, require_finite(points, name="x"), metric)
+        require_directions(points, metric, name="x")
         n = len(points)
-        condensed = square[np.triu_indices(n, 1)].astype(np.float32)
-        return cls(condensed, n, metric, 2.0**-23 * float(condensed.max(initial=0.0)))
+        require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32")
+        if shift:
+            points = np.ldexp(points, -shift)
+        condensed = np.empty(n * (n - 1) // 2, dtype=np.float32)
+        rounding = np.float64(
+            cpu.condensed(points, condensed, metric.name, threads_or_default(threads), isa=requested_isa())
+        )[None]
+        scale_back(condensed, shift, metric)
+        scale_back(rounding, shift, metric)
+        # Entries that fell below the smallest float32 when they were scaled back.
+        return cls(condensed, n, metric, float(rounding[0]) + (2.0**-149 if shift else 0.0))
 
     @classmethod
     def from_dense(cls, square: Any, metric: str | Metric = "precomputed") -> DistanceMatrix:

@@ -1,0 +1,516 @@
+#include "cpu/pairwise.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#define TOPO_INTERP_ISA common
+#include "cpu/parallel.hpp"
+#include "metrics.hpp"
+
+namespace topo_interp {
+namespace {
+
+// Work over rows is cut into at most this many pieces, by n alone, so that sums over rows have one order.
+constexpr std::int64_t most_chunks = 64;
+
+std::int64_t chunk_rows(std::int64_t rows) { return std::max<std::int64_t>(64, (rows + most_chunks - 1) / most_chunks); }
+std::int64_t pieces(std::int64_t rows, std::int64_t piece) { return (rows + piece - 1) / piece; }
+
+template <class T>
+const TileKernel<T>* kernel_for(Isa isa) {
+  constexpr bool single = sizeof(T) == sizeof(float);
+#ifdef TOPO_INTERP_X86
+  if constexpr (single) {
+    if (isa == Isa::avx512) return &avx512::kernel_float32;
+    if (isa == Isa::avx2) return &avx2::kernel_float32;
+  } else {
+    if (isa == Isa::avx512) return &avx512::kernel_float64;
+    if (isa == Isa::avx2) return &avx2::kernel_float64;
+  }
+#endif
+  (void)isa;
+  if constexpr (single) {
+    return &scalar::kernel_float32;
+  } else {
+    return &scalar::kernel_float64;
+  }
+}
+
+struct Facts {
+  bool needs_norms, unit_rows, centered_rows;
+};
+template <class Metric>
+constexpr Facts facts_of() {
+  if constexpr (Metric::needs_norms) {
+    return {true, Metric::unit_rows, Metric::centered_rows};
+  } else {
+    return {false, false, false};
+  }
+}
+Facts facts(MetricKind metric) {
+  switch (metric) {
+    case MetricKind::euclidean: return facts_of<common::Euclidean>();
+    case MetricKind::sqeuclidean: return facts_of<common::SqEuclidean>();
+    case MetricKind::manhattan: return facts_of<common::Manhattan>();
+    case MetricKind::chebyshev: return facts_of<common::Chebyshev>();
+    case MetricKind::cosine: return facts_of<common::Cosine>();
+    case MetricKind::chordal: return facts_of<common::Chordal>();
+    case MetricKind::angular: return facts_of<common::Angular>();
+    case MetricKind::correlation: return facts_of<common::Correlation>();
+    case MetricKind::hamming: return facts_of<common::Hamming>();
+  }
+  return {};
+}
+
+// The rounding error of a product grows with the length of a chain times the size of its partial sums. A chain of 2 sqrt(d)
+// keeps the error of a whole product near u/2 of |x||y| for every d, at a cost in conversions that falls as d grows.
+template <class T>
+std::int64_t chain_length(bool products, std::int64_t cols) {
+  if (sizeof(T) == sizeof(double)) return 256;
+  if (!products) return 32;
+  const auto length = static_cast<std::int64_t>(2 * std::sqrt(static_cast<double>(cols)) / 8 + 1) * 8;
+  return std::clamp<std::int64_t>(length, 16, 128);
+}
+
+// Exponent of the lowest set bit of a double, so that it is an odd multiple of 2^exponent; subnormals are not told apart.
+int lowest_bit(double value) {
+  std::uint64_t bits;
+  static_assert(sizeof bits == sizeof value);
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  const std::uint64_t mantissa = (bits & ((std::uint64_t{1} << 52) - 1)) | std::uint64_t{1} << 52;
+  return static_cast<int>(bits >> 52 & 2047) - 1075 + __builtin_ctzll(mantissa);
+}
+
+// Columns whose entries are all small multiples of a power of two (integers, say) get their center rounded to a multiple of
+// it: centered entries are then exact, products of them too, and every instruction set gives the same bits.
+struct Lattice {
+  static constexpr int most_bits = 20;
+  std::vector<int> low, high;
+  std::vector<std::int32_t> coarse;  // columns for which it can still matter
+  explicit Lattice(std::int64_t cols)
+      : low(static_cast<std::size_t>(cols), std::numeric_limits<int>::max()),
+        high(static_cast<std::size_t>(cols), std::numeric_limits<int>::min() / 2),
+        coarse(static_cast<std::size_t>(cols)) {
+    std::iota(coarse.begin(), coarse.end(), 0);
+  }
+  bool is_coarse(std::size_t column) const {
+    return low[column] == std::numeric_limits<int>::max() || high[column] - low[column] <= most_bits;
+  }
+  template <class T>
+  void see(const T* row) {
+    for (const std::int32_t column : coarse) {
+      const double value = static_cast<double>(row[column]);
+      if (value == 0) continue;
+      const auto at = static_cast<std::size_t>(column);
+      low[at] = std::min(low[at], lowest_bit(value));
+      high[at] = std::max(high[at], std::ilogb(value));
+    }
+  }
+  void forget_fine() { std::erase_if(coarse, [&](std::int32_t column) { return !is_coarse(static_cast<std::size_t>(column)); }); }
+  void join(const Lattice& other) {
+    for (std::size_t column = 0; column < low.size(); ++column) {
+      low[column] = std::min(low[column], other.low[column]);
+      high[column] = std::max(high[column], other.high[column]);
+    }
+  }
+};
+
+bool asked_to_stop(const void* control) { return static_cast<const Control*>(control)->stopped(); }
+
+}  // namespace
+
+bool has_isa(Isa isa) {
+#ifdef TOPO_INTERP_X86
+  return isa <= best_isa();
+#else
+  return isa == Isa::scalar;
+#endif
+}
+
+template <class T>
+PairwiseDistances<T>::PairwiseDistances(MatrixView<T> x, MatrixView<T> y, MetricKind metric, Isa isa, int threads,
+                                        const Control& control)
+    : x_(x), y_(y), symmetric_(y.data == nullptr), kernel_(kernel_for<T>(isa)), job_{} {
+  const Facts known = facts(metric);
+  needs_norms_ = known.needs_norms;
+  unit_rows_ = known.unit_rows;
+  centered_rows_ = known.centered_rows;
+  job_.metric = metric;
+  job_.cols = x.cols;
+  job_.chain = chain_length<T>(needs_norms_, x.cols);
+  // Calibrated: docs/decisions/0002. What float32 products lose is about 3e-7 of the norms; double has digits to spare.
+  constexpr bool single = sizeof(T) == sizeof(float);
+  job_.recompute = single ? 0.15 : 1.0 / 1024;
+  job_.underflow = single ? 1e-29 * static_cast<double>(x.cols) : 1e-280;
+  job_.x.rows = x.data;
+  job_.x.row_stride = x.row_stride;
+  job_.y.rows = y.data;
+  job_.y.row_stride = y.row_stride;
+  if (metric == MetricKind::hamming) {
+    job_.words = (x.cols + 63) / 64;
+    pack_signs(job_.x, x_, x_bits_, threads, control);
+    if (!symmetric_) pack_signs(job_.y, y_, y_bits_, threads, control);
+  } else {
+    if (unit_rows_) {
+      measure_rows(job_.x, x_, x_scale_, x_shift_, threads, control);
+      if (!symmetric_) measure_rows(job_.y, y_, y_scale_, y_shift_, threads, control);
+    }
+    if (needs_norms_) {
+      choose_center(threads, control);
+      if (single) choose_order();
+    }
+    prepare(job_.x, x_, x_panels_, x_norms_, threads, control);
+    if (!symmetric_) prepare(job_.y, y_, y_panels_, y_norms_, threads, control);
+  }
+  if (symmetric_) job_.y = job_.x;
+}
+
+template <class T>
+void PairwiseDistances<T>::prepare(TileSide<T>& side, MatrixView<T> rows, AlignedBuffer<T>& panels, AlignedBuffer<double>& norms,
+                                   int threads, const Control& control) {
+  const std::int64_t width = kernel_->width, count = pieces(rows.rows, width);
+  panels = AlignedBuffer<T>(static_cast<std::size_t>(count * width * rows.cols));
+  if (needs_norms_) norms = AlignedBuffer<double>(static_cast<std::size_t>(count * width));
+  const double* center = needs_norms_ ? center_.data() : nullptr;
+  const std::int32_t* order = order_.empty() ? nullptr : order_.data();
+  parallel_for(threads, count, control, [&](std::int64_t panel, int) {
+    kernel_->pack(side, rows.rows, rows.cols, panel, center, order, panels.data() + panel * width * rows.cols,
+                  needs_norms_ ? norms.data() + panel * width : nullptr);
+  });
+  side.panels = panels.data();
+  side.squared_norms = norms.data();
+}
+
+template <class T>
+void PairwiseDistances<T>::measure_rows(TileSide<T>& side, MatrixView<T> rows, std::vector<double>& scale,
+                                        std::vector<double>& shift, int threads, const Control& control) {
+  scale.resize(static_cast<std::size_t>(rows.rows));
+  shift.resize(static_cast<std::size_t>(rows.rows));
+  const std::int64_t piece = chunk_rows(rows.rows);
+  parallel_for(threads, pieces(rows.rows, piece), control, [&](std::int64_t chunk, int) {
+    for (std::int64_t i = chunk * piece; i < std::min(rows.rows, (chunk + 1) * piece); ++i) {
+      const T* row = rows.data + i * rows.row_stride;
+      double mean = 0, squares = 0;
+      if (centered_rows_) {
+        for (std::int64_t k = 0; k < rows.cols; ++k) mean += static_cast<double>(row[k]);
+        mean /= static_cast<double>(rows.cols);
+        double rest = 0;  // the mean of what is left takes the rounding of the first sum away
+        for (std::int64_t k = 0; k < rows.cols; ++k) rest += static_cast<double>(row[k]) - mean;
+        mean += rest / static_cast<double>(rows.cols);
+      }
+      for (std::int64_t k = 0; k < rows.cols; ++k) {
+        const double entry = static_cast<double>(row[k]) - mean;
+        squares += entry * entry;
+      }
+      shift[static_cast<std::size_t>(i)] = mean;
+      scale[static_cast<std::size_t>(i)] = 1 / std::sqrt(squares);
+    }
+  });
+  side.scale = scale.data();
+  side.shift = shift.data();
+}
+
+template <class T>
+void PairwiseDistances<T>::choose_center(int threads, const Control& control) {
+  const auto cols = static_cast<std::size_t>(x_.cols);
+  center_.assign(cols, 0);
+  Lattice lattice(x_.cols);
+  const std::int64_t total = x_.rows + (symmetric_ ? 0 : y_.rows);
+  for (const bool second : {false, true}) {
+    if (second && symmetric_) break;
+    const MatrixView<T> rows = second ? y_ : x_;
+    const TileSide<T>& side = second ? job_.y : job_.x;
+    const std::int64_t piece = chunk_rows(rows.rows), count = pieces(rows.rows, piece);
+    std::vector<std::vector<double>> sums(static_cast<std::size_t>(count));
+    std::vector<Lattice> seen(static_cast<std::size_t>(count), Lattice(0));
+    parallel_for(threads, count, control, [&](std::int64_t chunk, int) {
+      std::vector<double> sum(cols, 0.0);
+      Lattice local(unit_rows_ ? 0 : x_.cols);
+      for (std::int64_t i = chunk * piece; i < std::min(rows.rows, (chunk + 1) * piece); ++i) {
+        const T* row = rows.data + i * rows.row_stride;
+        if (side.scale) {
+          const double scale = side.scale[i], shift = side.shift[i];
+          for (std::size_t k = 0; k < cols; ++k) sum[k] += (static_cast<double>(row[k]) - shift) * scale;
+        } else {
+          for (std::size_t k = 0; k < cols; ++k) sum[k] += static_cast<double>(row[k]);
+          local.see(row);
+          if (i % 8 == 1) local.forget_fine();
+        }
+      }
+      sums[static_cast<std::size_t>(chunk)] = std::move(sum);
+      seen[static_cast<std::size_t>(chunk)] = std::move(local);
+    });
+    if (control.stopped()) return;
+    for (std::size_t chunk = 0; chunk < sums.size(); ++chunk) {
+      for (std::size_t k = 0; k < cols; ++k) center_[k] += sums[chunk][k];
+      if (!unit_rows_) lattice.join(seen[chunk]);
+    }
+  }
+  for (std::size_t k = 0; k < cols; ++k) {
+    double& mean = center_[k];
+    mean /= static_cast<double>(total);
+    if (!unit_rows_ && lattice.is_coarse(k) && lattice.low[k] != std::numeric_limits<int>::max())
+      mean = std::ldexp(std::nearbyint(std::ldexp(mean, -lattice.low[k])), lattice.low[k]);
+    mean = static_cast<double>(static_cast<T>(mean));
+  }
+}
+
+// A chain's error grows with its partial sums. Where few coordinates carry most of the spread they are summed last, so that
+// all the others meet small sums.
+template <class T>
+void PairwiseDistances<T>::choose_order() {
+  const auto cols = static_cast<std::size_t>(x_.cols);
+  constexpr std::int64_t sample = 256;
+  std::vector<double> spread(cols, 0.0);
+  for (const bool second : {false, true}) {
+    if (second && symmetric_) break;
+    const MatrixView<T> rows = second ? y_ : x_;
+    const TileSide<T>& side = second ? job_.y : job_.x;
+    for (std::int64_t i = 0; i < rows.rows; i += std::max<std::int64_t>(1, rows.rows / sample)) {
+      const T* row = rows.data + i * rows.row_stride;
+      const double scale = side.scale ? side.scale[i] : 1, shift = side.scale ? side.shift[i] : 0;
+      for (std::size_t k = 0; k < cols; ++k) {
+        const double entry = (static_cast<double>(row[k]) - shift) * scale - center_[k];
+        spread[k] += entry * entry;
+      }
+    }
+  }
+  const double largest = *std::max_element(spread.begin(), spread.end());
+  const double mean = std::accumulate(spread.begin(), spread.end(), 0.0) / static_cast<double>(cols);
+  if (!(largest > 4 * mean)) return;
+  order_.resize(cols);
+  std::iota(order_.begin(), order_.end(), 0);
+  std::stable_sort(order_.begin(), order_.end(), [&](std::int32_t a, std::int32_t b) {
+    return spread[static_cast<std::size_t>(a)] < spread[static_cast<std::size_t>(b)];
+  });
+  std::vector<double> ordered(cols);
+  for (std::size_t k = 0; k < cols; ++k) ordered[k] = center_[static_cast<std::size_t>(order_[k])];
+  center_ = std::move(ordered);
+}
+
+template <class T>
+void PairwiseDistances<T>::pack_signs(TileSide<T>& side, MatrixView<T> rows, std::vector<std::uint64_t>& bits, int threads,
+                                      const Control& control) {
+  bits.assign(static_cast<std::size_t>(rows.rows * job_.words), 0);
+  const std::int64_t piece = chunk_rows(rows.rows);
+  parallel_for(threads, pieces(rows.rows, piece), control, [&](std::int64_t chunk, int) {
+    for (std::int64_t i = chunk * piece; i < std::min(rows.rows, (chunk + 1) * piece); ++i) {
+      const T* row = rows.data + i * rows.row_stride;
+      std::uint64_t* word = bits.data() + i * job_.words;
+      for (std::int64_t k = 0; k < rows.cols; ++k) word[k / 64] |= std::uint64_t{row[k] > 0} << (k % 64);
+    }
+  });
+  side.bits = bits.data();
+}
+
+template <class T>
+void PairwiseDistances<T>::tile(std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, bool upper, double* scratch,
+                                T* out, std::int64_t ld, TileStats& stats, const Control& control) const {
+  kernel_->tile(job_, i0, i1, j0, j1, upper, scratch, out, ld, &stats, StopSignal{&asked_to_stop, &control});
+}
+
+// Notation: u half the spacing of T at 1, w = 2^-53, gamma(k) = k u / (1 - k u), d the exact and e the computed distance,
+// s = |x_c|^2 + |y_c|^2 of the centered rows as stored.
+//
+// Products. Storing x_c rounds each entry once, so that the distance of the stored rows is within u (|x_c| + |y_c|) <=
+// u sqrt(2 s) of the exact one. Each product passes one chain of at most `chain` additions in T and then double ones:
+// |<x, y> computed - exact| <= g |x_c||y_c| <= g s / 2, g = gamma(chain) + (cols + 8) w; norms and the final sums add
+// (cols + 8) w s. So |e^2 - d_c^2| <= E = (g + 2 (cols + 8) w) s, and |e - d_c| = |e^2 - d_c^2| / (e + d_c) <=
+// (E / e) / (1 + sqrt(1 - E / e^2)), where e^2 >= c s because other pairs are recomputed. In doubles each product passes up
+// to cols additions: g = gamma(cols).
+//
+// Recomputed pairs. float32: the difference is rounded once, its square and sums at most recompute_chain + 1 times, so
+// |e^2 - d^2| <= gamma(36) d^2 and |e - d| <= gamma(36) d. In double: (cols + 8) w d.
+// Unit rows carry the error of their length and shift: at most (cols + 16) 2 w each, in units of the sphere.
+//
+// Last, e^2 is rounded to T and so is its root: 2 u e. A function f of the distance then has |f(e) - f(d)| by its slope.
+template <class T>
+double PairwiseDistances<T>::rounding(const TileStats& stats, double largest) const {
+  constexpr bool single = sizeof(T) == sizeof(float);
+  const double u = single ? 0x1p-24 : 0x1p-53, w = 0x1p-53, cols = static_cast<double>(job_.cols);
+  const auto gamma = [&](double k) { return k * u / (1 - k * u); };
+  const double spare = 1.0001;  // for the roundings of these lines themselves
+  if (job_.metric == MetricKind::hamming) return u;
+  if (job_.metric == MetricKind::chebyshev) return spare * u * largest;
+  if (job_.metric == MetricKind::manhattan)
+    return spare * (gamma(static_cast<double>(job_.chain) + 2) + (single ? cols * w : gamma(cols)) + u) * largest;
+
+  const double g = (single ? gamma(static_cast<double>(job_.chain)) : gamma(cols)) + 3 * (cols + 8) * w;
+  const double center = u * std::sqrt(2 * stats.largest_sum);
+  const double product = g * std::sqrt(stats.largest_ratio) / (1 + std::sqrt(1 - g / job_.recompute));
+  const double direct = (single && !unit_rows_ ? gamma(36) : (cols + 8) * w) * std::sqrt(stats.largest_recomputed);
+  const double lengths = unit_rows_ ? 2 * (cols + 16) * 2 * w : 0;
+  // e^2 <= 2.0625 s where products gave it.
+  const double longest = std::sqrt(std::max(2.0625 * stats.largest_sum, stats.largest_recomputed));
+  const double distance = std::max(center + product, direct) + lengths;
+  switch (job_.metric) {
+    case MetricKind::sqeuclidean: return spare * ((2 * longest + distance) * distance + u * largest);
+    case MetricKind::cosine:
+    case MetricKind::correlation: return spare * ((2 * longest + distance) * distance / 2 + 2 * u * largest);
+    case MetricKind::angular: {
+      // Slope 1 / sqrt(1 - chord^2 / 4) with chord^2 <= 3.5; beyond, atan2 of two doubles has slope at most 1.
+      const double chord = std::sqrt(3.5) + distance;
+      return spare * (distance / std::sqrt(1 - chord * chord / 4) + 4 * u * largest);
+    }
+    default: return spare * (distance + 2 * u * longest);
+  }
+}
+
+namespace {
+
+struct TileIndex {
+  std::int64_t i, j;
+};
+
+// Tiles on and above the diagonal, row by row: fixed by n alone.
+std::vector<TileIndex> upper_tiles(std::int64_t tiles) {
+  std::vector<TileIndex> list;
+  list.reserve(static_cast<std::size_t>(tiles * (tiles + 1) / 2));
+  for (std::int64_t i = 0; i < tiles; ++i)
+    for (std::int64_t j = i; j < tiles; ++j) list.push_back({i, j});
+  return list;
+}
+
+// out[j][i] = out[i][j] for i < j within rows [i0, i1) and columns [j0, j1), in squares that stay in the cache.
+template <class T>
+void mirror(T* out, std::int64_t n, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1) {
+  constexpr std::int64_t step = 16;
+  for (std::int64_t j = j0; j < j1; j += step)
+    for (std::int64_t i = i0; i < i1; i += step) {
+      const std::int64_t i_end = std::min(i + step, i1), j_end = std::min(j + step, j1);
+      for (std::int64_t b = j; b < j_end; ++b)
+        for (std::int64_t a = i; a < std::min(i_end, b); ++a) out[b * n + a] = out[a * n + b];
+    }
+}
+
+template <class T>
+struct Worker {
+  AlignedBuffer<double> scratch;
+  AlignedBuffer<T> tile;
+  TileStats stats;
+  double largest = 0;
+  Worker()
+      : scratch(static_cast<std::size_t>(PairwiseDistances<T>::scratch_size)),
+        tile(static_cast<std::size_t>(PairwiseDistances<T>::side * PairwiseDistances<T>::side)) {
+    stats.wanted = true;
+  }
+};
+
+int useful_threads(int threads, std::int64_t work) {
+  return static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), std::max<std::int64_t>(work, 1)));
+}
+
+}  // namespace
+
+template <class T>
+void all_distances(const PairwiseDistances<T>& distances, T* out, int threads, Control& control) {
+  constexpr std::int64_t side = PairwiseDistances<T>::side;
+  const std::int64_t rows = distances.rows(), cols = distances.columns();
+  const std::int64_t down = pieces(rows, side), across = pieces(cols, side);
+  const std::vector<TileIndex> upper = distances.symmetric() ? upper_tiles(down) : std::vector<TileIndex>();
+  const std::int64_t count = distances.symmetric() ? static_cast<std::int64_t>(upper.size()) : down * across;
+  threads = useful_threads(threads, count);
+  std::vector<AlignedBuffer<double>> scratch;
+  for (int t = 0; t < threads; ++t) scratch.emplace_back(static_cast<std::size_t>(PairwiseDistances<T>::scratch_size));
+  control.total = count;
+  parallel_for(threads, count, control, [&](std::int64_t piece, int worker) {
+    const TileIndex at = distances.symmetric() ? upper[static_cast<std::size_t>(piece)] : TileIndex{piece / across, piece % across};
+    const std::int64_t i0 = at.i * side, i1 = std::min(rows, i0 + side), j0 = at.j * side, j1 = std::min(cols, j0 + side);
+    TileStats stats;
+    const bool diagonal = distances.symmetric() && at.i == at.j;
+    distances.tile(i0, i1, j0, j1, diagonal, scratch[static_cast<std::size_t>(worker)].data(), out + i0 * cols + j0, cols, stats,
+                   control);
+    if (diagonal)
+      for (std::int64_t i = i0; i < i1; ++i) out[i * cols + i] = 0;
+    if (distances.symmetric()) mirror(out, cols, i0, i1, j0, j1);
+    ++control.done;
+  });
+}
+
+template <class T>
+double condensed_distances(const PairwiseDistances<T>& distances, float* out, int threads, Control& control) {
+  constexpr std::int64_t side = PairwiseDistances<T>::side;
+  const std::int64_t n = distances.rows();
+  const std::vector<TileIndex> upper = upper_tiles(pieces(n, side));
+  threads = useful_threads(threads, static_cast<std::int64_t>(upper.size()));
+  std::vector<Worker<T>> workers(static_cast<std::size_t>(threads));
+  control.total = static_cast<std::int64_t>(upper.size());
+  parallel_for(threads, static_cast<std::int64_t>(upper.size()), control, [&](std::int64_t piece, int index) {
+    Worker<T>& worker = workers[static_cast<std::size_t>(index)];
+    const TileIndex at = upper[static_cast<std::size_t>(piece)];
+    const std::int64_t i0 = at.i * side, i1 = std::min(n, i0 + side), j0 = at.j * side, j1 = std::min(n, j0 + side);
+    distances.tile(i0, i1, j0, j1, at.i == at.j, worker.scratch.data(), worker.tile.data(), side, worker.stats, control);
+    if (control.stopped()) return;
+    T largest = 0;
+    for (std::int64_t i = i0; i < i1; ++i) {
+      const T* from = worker.tile.data() + (i - i0) * side - j0;
+      float* to = out + (i * (2 * n - i - 1) / 2 - i - 1);  // 64 bits: n(n-1)/2 passes 2^31 at n = 65 537
+      for (std::int64_t j = std::max(j0, i + 1); j < j1; ++j) {
+        to[j] = static_cast<float>(from[j]);
+        largest = from[j] > largest ? from[j] : largest;
+      }
+    }
+    worker.largest = std::max(worker.largest, static_cast<double>(largest));
+    ++control.done;
+  });
+  TileStats stats;
+  double largest = 0;
+  for (const Worker<T>& worker : workers) {
+    stats.largest_ratio = std::max(stats.largest_ratio, worker.stats.largest_ratio);
+    stats.largest_sum = std::max(stats.largest_sum, worker.stats.largest_sum);
+    stats.largest_recomputed = std::max(stats.largest_recomputed, worker.stats.largest_recomputed);
+    largest = std::max(largest, worker.largest);
+  }
+  const double narrowing = sizeof(T) == sizeof(float) ? 0 : 0x1p-24 * largest + 0x1p-150;
+  return distances.rounding(stats, largest) + narrowing;
+}
+
+template <class T>
+std::int64_t first_bad_row(MatrixView<T> x, int threads, const Control& control, double& largest) {
+  const std::int64_t piece = chunk_rows(x.rows), count = pieces(x.rows, piece);
+  std::vector<std::int64_t> bad(static_cast<std::size_t>(count), -1);
+  std::vector<T> most(static_cast<std::size_t>(count), T(0));
+  parallel_for(threads, count, control, [&](std::int64_t chunk, int) {
+    constexpr int lanes = 16;
+    T peak[lanes] = {};
+    for (std::int64_t i = chunk * piece; i < std::min(x.rows, (chunk + 1) * piece); ++i) {
+      const T* row = x.data + i * x.row_stride;
+      T spoiled[lanes] = {};  // x - x is 0, or NaN for NaN and infinities
+      std::int64_t k = 0;
+      for (; k + lanes <= x.cols; k += lanes)
+        for (int l = 0; l < lanes; ++l) {
+          const T entry = row[k + l], size = entry < 0 ? -entry : entry;
+          spoiled[l] += entry - entry;
+          peak[l] = peak[l] < size ? size : peak[l];
+        }
+      for (; k < x.cols; ++k) {
+        spoiled[0] += row[k] - row[k];
+        peak[0] = std::max(peak[0], std::abs(row[k]));
+      }
+      T sum = 0;
+      for (const T part : spoiled) sum += part;
+      if (sum != 0) {
+        bad[static_cast<std::size_t>(chunk)] = i;
+        return;
+      }
+    }
+    most[static_cast<std::size_t>(chunk)] = *std::max_element(peak, peak + lanes);
+  });
+  for (const std::int64_t row : bad)
+    if (row >= 0) return row;
+  largest = static_cast<double>(*std::max_element(most.begin(), most.end()));
+  return -1;
+}
+
+template class PairwiseDistances<float>;
+template class PairwiseDistances<double>;
+template void all_distances(const PairwiseDistances<float>&, float*, int, Control&);
+template void all_distances(const PairwiseDistances<double>&, double*, int, Control&);
+template double condensed_distances(const PairwiseDistances<float>&, float*, int, Control&);
+template double condensed_distances(const PairwiseDistances<double>&, float*, int, Control&);
+template std::int64_t first_bad_row(MatrixView<float>, int, const Control&, double&);
+template std::int64_t first_bad_row(MatrixView<double>, int, const Control&, double&);
+
+}  // namespace topo_interp

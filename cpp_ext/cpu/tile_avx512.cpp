@@ -1,0 +1,3 @@
+#include "cpu/simd_avx512.hpp"
+// After the registers of this instruction set, which it is written in:
+#include "cpu/tile_impl.hpp"

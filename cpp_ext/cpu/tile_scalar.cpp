@@ -1,0 +1,3 @@
+#include "cpu/simd_scalar.hpp"
+// After the registers of this instruction set, which it is written in:
+#include "cpu/tile_impl.hpp"
