@@ -58,7 +58,7 @@ class Comparison:
     comparable_across_n: bool
     interval: tuple[float, float] | None = None
     interval_method: str = "none: no subsamples were asked for"
-    certificate: Certificate = Certificate()
+    certificate: Certificate = dataclasses.field(default_factory=Certificate)
 
     def __sub__(self, other: Comparison) -> float:
         """The difference of two values; an error where they do not compare."""
