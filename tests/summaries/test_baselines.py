@@ -62,10 +62,6 @@ def test_dimension_at_exactly_ninety_percent():
     points = np.concatenate((3 * np.eye(2)[:1], -3 * np.eye(2)[:1], np.eye(2)[1:], -np.eye(2)[1:]))  # variances 9 : 1
     assert ti.baselines(points)["pca_dim_90"] == 1
     assert ti.baselines(points * [0.99, 1])["pca_dim_90"] == 2
-    # Ten equal variances, seen from any side: nine of them are exactly 90 %, whatever the rounding.
-    for seed in range(10):
-        rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(10, 10)))[0]
-        assert ti.baselines(ti.shapes.cross_polytope(9) @ rotation)["pca_dim_90"] == 9
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _spectrum(centered: np.ndarray) -> dict[str, float]:
     if not eigenvalues[0] > 0:
         return {"participation_ratio": 0.0, "pca_dim_90": 0.0}
     shares = eigenvalues / eigenvalues[0]
-    reached = np.cumsum(shares) >= 0.9 * shares.sum() * (1 - 1e-12)  # a share of exactly 90 % is enough
+    reached = np.cumsum(shares) >= 0.9 * shares.sum()
     return {
         "participation_ratio": float(shares.sum() ** 2 / (shares**2).sum()),
         "pca_dim_90": float(np.argmax(reached) + 1),
