@@ -9,6 +9,7 @@ from topo_interp._errors import SealError as SealError
 from topo_interp._errors import TopoInterpError as TopoInterpError
 from topo_interp._native import build_info as build_info
 from topo_interp.activations.capture import capture as capture
+from topo_interp.activations.from_arrays import store_from_arrays as store_from_arrays
 from topo_interp.activations.selectors import Token as Token
 from topo_interp.activations.selectors import every_row as every_row
 from topo_interp.activations.selectors import every_token as every_token
@@ -19,7 +20,6 @@ from topo_interp.activations.selectors import spatial_mean as spatial_mean
 from topo_interp.activations.selectors import token_at as token_at
 from topo_interp.activations.store import ActivationStore as ActivationStore
 from topo_interp.activations.store import open_store as open_store
-from topo_interp.activations.store import store_from_arrays as store_from_arrays
 from topo_interp.activations.text import capture_text as capture_text
 from topo_interp.certificate import Certificate as Certificate
 from topo_interp.certificate import Status as Status

@@ -205,6 +205,22 @@ def test_a_sequence_first_model_is_told_by_batch_axis(sequences):
     np.testing.assert_allclose(store["0"].points, array(model(x))[:, -1], atol=1e-6)
 
 
+def test_token_numbers_in_a_sequence_first_model():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Embedding(9, 4)
+
+        def forward(self, input_ids):
+            return self.embed(input_ids)
+
+    torch.manual_seed(0)
+    model, ids = Model(), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    store = capture(model, {"input_ids": ids.T}, "embed", batch_axis=1)
+    assert list(store.rows["token_id"]) == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_array_equal(store["embed"].points, array(model.embed.weight[1:7]))
+
+
 def test_sites_with_other_positions_are_refused(sequences):
     class Patches(nn.Module):
         def __init__(self):

@@ -48,6 +48,7 @@ class BatchRows:
     blank: Any
     chosen: np.ndarray | None = None
     settled_by: str = "the inputs"
+    settled: Tokens | None = None
 
     def of(self, site: str, value: Any, *, batch_axis: int) -> np.ndarray:
         """The rows (rows, coordinates) of a site's value.
@@ -124,7 +125,7 @@ class BatchRows:
         blank = self.blank(np.ones((self.items, length), dtype=bool) if real is None else real)
         chosen = self.selector.chosen(blank)
         if self.chosen is None:
-            self.chosen, self.settled_by, self._first = chosen, site, blank
+            self.chosen, self.settled_by, self.settled = chosen, site, blank
         elif not pooled and not np.array_equal(self.chosen, chosen):
             raise InputError(
                 f"the site {site!r} has {chosen.shape[1]} positions and {self.settled_by!r} has {self.chosen.shape[1]}, so their "
@@ -133,10 +134,8 @@ class BatchRows:
         return chosen
 
     def known_tokens(self) -> Tokens | None:
-        """The tokens that the rows come from, None when no site had any."""
-        if self.tokens is not None:
-            return self.tokens
-        return None if self.chosen is None else self._first
+        """The tokens that the rows come from, None when neither the inputs nor a site had any."""
+        return self.settled if self.tokens is None else self.tokens
 
 
 def first_tensor(value: Any, keys: tuple[int | str, ...]) -> Any:
@@ -182,9 +181,8 @@ def _dense(value: Any, batch_axis: int, real: np.ndarray | None) -> tuple[torch.
         padded, lengths = torch.nn.utils.rnn.pad_packed_sequence(value, batch_first=batch_axis == 0)
         return _aligned(padded, lengths.numpy(), real, batch_axis)
     if value.is_nested:
-        lengths = np.array([len(sequence) for sequence in value.unbind()])
-        padded = torch.nn.utils.rnn.pad_sequence(value.unbind(), batch_first=True)
-        return _aligned(padded, lengths, real, 0)
+        own = np.array([len(sequence) for sequence in value.unbind()])
+        return _aligned(torch.nn.utils.rnn.pad_sequence(value.unbind(), batch_first=True), own, real, 0)
     if value.is_quantized:
         return value.dequantize(), None
     if value.layout is not torch.strided:

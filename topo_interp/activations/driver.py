@@ -115,6 +115,7 @@ class Run:
         mask = key_mask(call.named) if self._mask is None else _bool(self._mask(batch))
         ids = call.named.get("input_ids")
         ids = ids.cpu().numpy() if isinstance(ids, torch.Tensor) and ids.ndim == 2 else None
+        ids = ids.T if ids is not None and self._batch_axis == 1 else ids
         tokens = None
         if mask is not None or ids is not None:
             real = np.ones(ids.shape, dtype=bool) if mask is None else mask  # type: ignore[union-attr]

@@ -72,7 +72,7 @@ def _find_input(
 ) -> Any:
     try:
         bound = inspect.signature(module.forward).bind(*args, **kwargs)
-        named = dict(bound.arguments)
+        named: dict[Any, Any] = dict(bound.arguments)
     except (TypeError, ValueError):  # no signature in Python
         named = dict(enumerate(args)) | kwargs
     values = (
@@ -94,10 +94,10 @@ def quiet(model: torch.nn.Module) -> Iterator[None]:
     training = [(module, module.training) for module in model.modules()]
     # The fused path of nn.TransformerEncoder hands nested tensors to layers that refuse them once they have hooks.
     fused = getattr(torch.backends, "mha", None)
-    was_fused = fused.get_fastpath_enabled() if fused is not None else False
+    was_fused = fused is not None and fused.get_fastpath_enabled()
     with contextlib.ExitStack() as stack:
         stack.callback(_restore, training)
-        if was_fused:
+        if fused is not None and was_fused:
             stack.callback(fused.set_fastpath_enabled, True)
             fused.set_fastpath_enabled(False)
         if hasattr(torch.compiler, "set_stance"):

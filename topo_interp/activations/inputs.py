@@ -87,7 +87,7 @@ def prepare(batch: Any, device: torch.device | None) -> Any:
     if isinstance(batch, np.ndarray):
         batch = torch.from_numpy(batch)
     if isinstance(batch, (torch.Tensor, torch.nn.utils.rnn.PackedSequence)):
-        return batch if device is None else batch.to(device)
+        return batch if device is None else batch.to(device)  # type: ignore[arg-type]
     if isinstance(batch, Mapping):
         return {name: prepare(entry, device) for name, entry in batch.items()}
     if isinstance(batch, (tuple, list)):
@@ -127,10 +127,8 @@ def key_mask(named: Mapping[str, Any]) -> np.ndarray | None:
 
 def item_count(call: Call, batch_axis: int) -> int | None:
     """How many items the batch has, None when no entry is a tensor."""
-    for name in ("input_ids", "inputs_embeds", "pixel_values", "attention_mask"):
-        if isinstance(call.named.get(name), torch.Tensor):
-            return len(call.named[name])
-    for value in call.values:
+    first = [call.named.get(name) for name in ("input_ids", "inputs_embeds", "pixel_values")]
+    for value in (*first, *call.values):
         if isinstance(value, torch.nn.utils.rnn.PackedSequence):
             return int(value.batch_sizes[0])
         if isinstance(value, torch.Tensor) and value.ndim:

@@ -120,7 +120,7 @@ class TokenSelector(RowSelector):
     def _among(self, allowed: np.ndarray, tokens: Tokens) -> np.ndarray:
         raise NotImplementedError
 
-    def _require(self, found: np.ndarray, tokens: Tokens, hint: str) -> None:
+    def _require(self, found: Any, tokens: Tokens, hint: str) -> None:
         if not found.all():
             item = tokens.first_item + int(np.flatnonzero(~found)[0])
             raise InputError(f"{self.kind}() finds no token in item {item}; {hint}")

@@ -47,7 +47,9 @@ class MemoryShard:
 class Source(Protocol):
     """What a store needs of a site."""
 
-    shape: tuple[int, int]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, coordinates)."""
 
     def stored(self) -> Stored:
         """The stored array, the name of its dtype, and the offset (None for 32 and 64 bits)."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-import hashlib
 import html
-import json
 import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +18,14 @@ from topo_interp._errors import InputError, SealError
 from topo_interp.activations.encoding import decode
 from topo_interp.activations.files import StoreFolder, check_file, read_manifest, shard_sha256
 from topo_interp.activations.group_means import GroupMeans, Projection, Residuals, Rows
-from topo_interp.activations.sources import Derived, Memory, Shard, Source
-from topo_interp.arrays import as_points
+from topo_interp.activations.row_table import check_storable, read_rows, store_digest
+from topo_interp.activations.sources import Derived, Shard, Source
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ActivationStore", "open_store", "store_from_arrays"]
+__all__ = ["ActivationStore", "finish_store", "open_store"]
 
 
 class MissingSiteError(InputError, KeyError):
@@ -334,7 +332,7 @@ class ActivationStore(Mapping[str, PointCloud]):
         for site, source in self._sources.items():
             array, dtype, offset = source.stored()
             shards[site] = shard_sha256(site, dtype, array, offset)
-        return _store_digest(shards, self._rows, self._factors)
+        return store_digest(shards, self._rows, self._factors)
 
     # Display
 
@@ -356,55 +354,6 @@ class ActivationStore(Mapping[str, PointCloud]):
         return f"<p>{html.escape(repr(self))}</p><table><tr><th>site</th><th>shape</th></tr>{lines}</table>{more}"
 
 
-def store_from_arrays(
-    arrays: Mapping[str, Any],
-    rows: DataFrame | Mapping[str, Any] | None = None,
-    *,
-    groups: Sequence[str] = (),
-) -> ActivationStore:
-    """A store of arrays captured by other means, or of weight tables (embeddings, decoder directions).
-
-    >>> import topo_interp as ti
-    >>> import numpy as np
-    >>> ti.store_from_arrays({"embedding": np.eye(3)}, rows={"token": ["a", "b", "c"]})["embedding"]
-    PointCloud(3 x 3 float64, site='embedding')
-
-    Args:
-        arrays: site -> array (n, d), the same n for all; 16-bit arrays become float32, integers float64, exactly. An array
-            that can be written to is copied.
-        rows: the row table: DataFrame or columns of length n; a column ``item`` (0, 1, ...) is added when there is none.
-        groups: columns of the design in which rows share values (template, item): such rows are not independent.
-
-    Raises:
-        InputError: no arrays, different numbers of rows, a value that is not finite (the site and the row are named).
-    """
-    if not isinstance(arrays, Mapping) or not arrays:
-        raise InputError("arrays is empty or no mapping; give {site: array of shape (n, d)}")
-    sources: dict[str, Source] = {}
-    for site, array in arrays.items():
-        if not isinstance(site, str):
-            raise InputError(
-                f"the site {site!r} is a {type(site).__name__}; sites are strings (module paths)"
-            )
-        points = as_points(array, name=f"arrays[{site!r}]")
-        if points.flags.writeable:
-            points = points.copy()  # the store is a value: what the caller writes later must not reach it
-        sources[site] = Memory(points, points.dtype.name)
-    counts = {site: source.shape[0] for site, source in sources.items()}
-    if len(set(counts.values())) > 1:
-        some = ", ".join(f"{site!r} has {count}" for site, count in counts.items())
-        raise InputError(
-            f"the arrays have different numbers of rows ({some}); rows are shared: make one store for each"
-        )
-    table = row_table(rows, next(iter(counts.values())))
-    for name in groups:
-        if name not in table:
-            raise InputError(
-                f"groups names {name!r}, which is no column of rows; columns: {', '.join(map(str, table.columns))}"
-            )
-    return ActivationStore(sources, table, factors=groups, info={}, count=len(table))
-
-
 def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     """The store in a folder, memory-mapped. A file's bytes are compared with the seal when they are first read.
 
@@ -421,7 +370,7 @@ def open_store(path: str | os.PathLike[str]) -> ActivationStore:
         for site, entry in manifest["sites"].items()
     }
     entry = manifest["rows"]
-    rows = functools.partial(_read_rows, path / entry["file"], entry["sha256"])
+    rows = functools.partial(read_rows, path / entry["file"], entry["sha256"])
     return ActivationStore(
         sources, rows, factors=manifest["groups"], info=manifest["info"], path=path, count=entry["count"]
     )
@@ -433,48 +382,10 @@ def finish_store(
     """Seal a folder whose shards are written."""
 
     def digest(shards: Mapping[str, Any]) -> str:
-        return _store_digest({site: entry["sha256"] for site, entry in shards.items()}, table, factors)
+        return store_digest({site: entry["sha256"] for site, entry in shards.items()}, table, factors)
 
     check_storable(table)
     folder.finish(table, {"groups": list(factors), "info": dict(info), "digest": digest})
-
-
-def check_storable(table: DataFrame) -> None:
-    """Refuse a row table that parquet can not hold, naming the column."""
-    import pyarrow
-
-    for name in table.columns:
-        try:
-            pyarrow.Array.from_pandas(table[name])
-        except (pyarrow.ArrowException, ValueError, TypeError) as error:
-            raise InputError(
-                f"the column {name!r} can not be written ({error}); give it one type, say with .astype(str)"
-            ) from error
-
-
-def row_table(rows: DataFrame | Mapping[str, Any] | None, count: int) -> DataFrame:
-    """A row table with ``count`` rows, numbered from 0, that has a column ``item``."""
-    import pandas
-
-    columns = {} if rows is None else rows
-    if not isinstance(columns, (Mapping, pandas.DataFrame)):
-        raise InputError(f"rows is a {type(rows).__name__}; give a DataFrame or a dict of columns")
-    for name in columns:
-        if not isinstance(name, str):
-            raise InputError(f"rows has a column {name!r}; columns are named by strings")
-        if len(columns[name]) != count:
-            raise InputError(f"the column {name!r} has {len(columns[name])} entries; there are {count} rows")
-    table = pandas.DataFrame(
-        {name: pandas.Series(_column(columns[name])) for name in columns}, index=range(count)
-    )
-    if "item" not in table:
-        table.insert(0, "item", np.arange(count))
-    return table
-
-
-def _column(values: Any) -> Any:
-    # Without the index of the caller's frame: rows are matched by position.
-    return values.array if hasattr(values, "array") and hasattr(values, "index") else list(values)
 
 
 def _positions(index: np.ndarray, count: int) -> np.ndarray:
@@ -510,23 +421,6 @@ def _orthonormal(rows: Any, width: int, site: str) -> np.ndarray:
 
 def _check_finite(site: str, points: np.ndarray) -> None:
     PointCloud(points, site=site)
-
-
-def _read_rows(path: Path, sha256: str) -> DataFrame:
-    import pandas
-
-    check_file(path, sha256)
-    return pandas.read_parquet(path)
-
-
-def _store_digest(shards: Mapping[str, str], table: DataFrame, factors: Sequence[str]) -> str:
-    state = hashlib.sha256(json.dumps([list(shards.items()), list(factors), table.index.tolist()]).encode())
-    for name in table.columns:
-        values = [
-            None if missing else value for value, missing in zip(table[name].tolist(), table[name].isna())
-        ]
-        state.update(json.dumps([name, values], default=str).encode())
-    return state.hexdigest()[:16]
 
 
 def _plural(count: int, noun: str) -> str:
