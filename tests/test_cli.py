@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import topo_interp as ti
-from topo_interp.cli import _call, app
+from topo_interp.cli import _call, _loaded, app
 
 MODULE = """
 import torch
@@ -22,10 +22,6 @@ def model():
 def probe():
     return [torch.linspace(-1, 1, 30).reshape(10, 3)]
 
-instance = model()
-
-def needs(argument):
-    return argument
 """
 
 
@@ -168,6 +164,20 @@ def test_calls_are_values():
         _call("pca(50)", ("pca",), "--steps") == ti.pca(50) == _call(" pca( k = 50 ) ", ("pca",), "--steps")
     )
     assert _call("centered", ("centered",), "--steps") == ti.centered()
+
+
+def test_objects_are_loaded_by_address(tmp_path, monkeypatch):
+    (tmp_path / "loaded_here.py").write_text(
+        "class A:\n    x = [1]\n\ndef f():\n    return 2\n\ndef g(k):\n    return k\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    assert _loaded("loaded_here:A.x", "--probe") == [1] and _loaded("loaded_here:f", "--probe") == 2
+    assert type(_loaded("loaded_here:A", "--model")).__name__ == "A"
+    with pytest.raises(ti.InputError, match="can not be called without arguments .*'k'"):
+        _loaded("loaded_here:g", "--model")
+    assert sys.path == before
+    del sys.modules["loaded_here"]
 
 
 def test_capture_end_to_end(tmp_path):

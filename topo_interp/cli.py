@@ -9,6 +9,7 @@ import ast
 import contextlib
 import functools
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -273,11 +274,13 @@ def _loaded(address: str, option: str) -> Any:
         # A torch module and a DataLoader are used as they are; classes and functions make one.
         if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
             try:
-                return found()
+                inspect.signature(found).bind()
             except TypeError as error:
                 raise InputError(
-                    f"{option} {address!r} could not be called without arguments: {error}"
-                ) from error
+                    f"{option} {address!r} can not be called without arguments ({error}); "
+                    "write a function without arguments that returns what is needed"
+                ) from None
+            return found()
         return found
 
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from topo_interp._errors import InputError, SealError, TopoInterpError
 from topo_interp._native import default_threads
-from topo_interp._value import value_from_dict
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
 from topo_interp.homology.diagrams import Diagrams
@@ -91,6 +90,11 @@ class Profile:
         return MappingProxyType(
             {(r.site, r.recipe): r.diagrams for r in self.results if r.diagrams is not None}
         )
+
+    def found(self, recipe: str | None = None) -> list[tuple[SiteResult, Diagrams]]:
+        """The results that did not fail with their diagrams, of one recipe or of all."""
+        chosen = (r for r in self.results if recipe is None or r.recipe == recipe)
+        return [(r, r.diagrams) for r in chosen if r.diagrams is not None]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per site, recipe and degree.
@@ -220,7 +224,7 @@ class Profile:
             raise SealError(
                 f"{str(path)!r} is not a whole profile ({error}); write it again with Profile.save(path)"
             ) from error
-        recipes = {name: value_from_dict(plain) for name, plain in document["recipes"]}
+        recipes = {name: Rips.from_json(json.dumps(plain)) for name, plain in document["recipes"]}
         return cls(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]))
 
     def __repr__(self) -> str:

@@ -63,7 +63,7 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
             x=np.round(grid, 5).tolist(),
             y=names,
             # On a logarithmic scale, or the one long-lived class would vanish beside hundreds of short-lived ones.
-            z=np.where(np.isnan(counts), None, np.round(np.log1p(counts), 4)).tolist(),
+            z=np.round(np.log1p(counts), 4).tolist(),
             customdata=[[None if np.isnan(c) else int(c) for c in line] for line in counts],
             colorscale="Cividis",
             zmin=0,
@@ -307,7 +307,7 @@ _BASELINE_WORDS = {
 
 def _found(profile: Profile, recipe: str | None) -> list[tuple[str, Diagrams]]:
     name = profile.recipe_names[0] if recipe is None else recipe
-    return [(r.site, r.diagrams) for r in profile.results if r.recipe == name and r.diagrams is not None]
+    return [(result.site, d) for result, d in profile.found(name)]
 
 
 def _max_dim(found: list[tuple[str, Diagrams]]) -> int:

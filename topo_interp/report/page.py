@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from topo_interp._errors import InputError
 from topo_interp.report import figures, words
+from topo_interp.report.table import table
 
 if TYPE_CHECKING:
     from topo_interp.profile import Profile
@@ -63,7 +64,7 @@ def render(profile: Profile, *, title: str = "Layer report") -> str:
         cautions=words.grouped_cautions(profile),
         failures=[r for r in profile.results if r.error],
         sections=sections,
-        table=words.table(profile),
+        table=table(profile),
         certificates=words.certificates(profile),
         limits=words.LIMITS,
         # Ours, not data: the two scripts and the sheet go in as they are. The policy names the scripts by their
