@@ -57,6 +57,9 @@ from topo_interp.homology.diagrams import Diagrams as Diagrams
 from topo_interp.homology.diagrams import same_bars as same_bars
 from topo_interp.homology.rips import Rips as Rips
 from topo_interp.inference import nulls as nulls
+from topo_interp.inference.detectable import Detectable as Detectable
+from topo_interp.inference.detectable import detectable as detectable
+from topo_interp.inference.detectable import noise_floor as noise_floor
 from topo_interp.inference.estimate import Estimate as Estimate
 from topo_interp.inference.multiple import MaxT as MaxT
 from topo_interp.inference.multiple import benjamini_hochberg as benjamini_hochberg
@@ -64,6 +67,8 @@ from topo_interp.inference.multiple import max_t as max_t
 from topo_interp.inference.significance import Significance as Significance
 from topo_interp.inference.significance import significance as significance
 from topo_interp.inference.significance import significance_table as significance_table
+from topo_interp.inference.universal import UniversalPValues as UniversalPValues
+from topo_interp.inference.universal import universal_pvalues as universal_pvalues
 from topo_interp.metrics import Metric as Metric
 from topo_interp.point_cloud import PointCloud as PointCloud
 from topo_interp.profile import Profile as Profile

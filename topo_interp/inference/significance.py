@@ -65,9 +65,9 @@ def significance(
 
     Cost: ``draws + 1`` runs of the recipe.
     """
-    pipeline = _Pipeline(((_Test(recipe, (summary,)),)), null, int(seed))
+    pipeline = Pipeline((Test(recipe, (summary,)),), null, int(seed))
     _check_draws(draws)
-    clouds, table = _rows(cloud, rows_table, null, (recipe,))
+    clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     observed = pipeline.observe(clouds, table)[0]
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)[:, 0]
     return _estimate(observed, null_values, summary, recipe, null, int(seed), null.notes(len(clouds[0]), table))
@@ -130,12 +130,12 @@ def significance_table(
     if not names:
         raise InputError("no site was given; name at least one")
     named = _named(recipes)
-    tests = tuple(_Test(recipe, significance.summaries) for recipe in named.values())
-    pipeline = _Pipeline(tests, significance.null, int(significance.seed))
+    tests = tuple(Test(recipe, significance.summaries) for recipe in named.values())
+    pipeline = Pipeline(tests, significance.null, int(significance.seed))
     table = rows_table if rows_table is not None else getattr(store, "rows", None)
     clouds, rows = {}, None
     for name in names:
-        clouds[name], rows = _rows(store[name], table, significance.null, named.values())
+        clouds[name], rows = check_rows(store[name], table, significance.null, named.values())
     counts = {name: len(cloud[0]) for name, cloud in clouds.items()}
     if len(set(counts.values())) > 1:
         raise InputError(f"the sites have different numbers of rows ({counts}); one draw needs the same rows at every site")
@@ -166,16 +166,16 @@ def significance_table(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Test:
+class Test:
     recipe: Callable[..., Any]
     summaries: tuple[Callable[[Any], float], ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Pipeline:
+class Pipeline:
     """All tests that one cloud goes through, and the null whose draws go through the same."""
 
-    tests: tuple[_Test, ...]
+    tests: tuple[Test, ...]
     null: Null
     seed: int
 
@@ -202,7 +202,7 @@ class _Pipeline:
             drawn_table = None if table is None else draw.table(table)
             out = []
             for site, clouds in sites.items():
-                drawn = tuple(_like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
+                drawn = tuple(like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
                 found = self.observe(drawn, drawn_table, site, f" in draw {index} of the null", threads)
                 out += [value for value, _ in found]
             return np.array(out)
@@ -213,21 +213,26 @@ def run_draws(
 ) -> np.ndarray:
     """``(draws, tests)`` statistics of the null draws, in parallel."""
     _check_draws(draws)
-    with progress_line(draws, "null draws", progress) as line:
+    threads = None if n_jobs == 1 else 1
+    jobs = [(pipeline.draw, (index, sites, table, threads)) for index in range(draws)]
+    return np.array(parallel(jobs, n_jobs, progress, "null draws"))
+
+
+def parallel(jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int, progress: bool, what: str) -> list[Any]:
+    """The results of the calls in their order, by joblib when there is more than one job to run at a time."""
+    out = []
+    with progress_line(len(jobs), what, progress) as line:
         if n_jobs == 1:
-            found = []
-            for index in range(draws):
-                found.append(pipeline.draw(index, sites, table))
-                line.advance()
+            results = (function(*arguments) for function, arguments in jobs)
         else:
             import joblib
 
-            jobs = (joblib.delayed(pipeline.draw)(index, sites, table, 1) for index in range(draws))
-            found = []
-            for values in joblib.Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
-                found.append(values)
-                line.advance()
-    return np.array(found)
+            calls = (joblib.delayed(function)(*arguments) for function, arguments in jobs)
+            results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+        for result in results:
+            out.append(result)
+            line.advance()
+    return out
 
 
 def run_recipe(
@@ -240,7 +245,7 @@ def run_recipe(
     return recipe(cloud, table) if getattr(recipe, "columns", ()) else recipe(cloud)
 
 
-def _rows(
+def check_rows(
     cloud: Any, rows_table: pandas.DataFrame | None, null: Null, recipes: Any
 ) -> tuple[tuple[Any, ...], pandas.DataFrame | None]:
     """The cloud(s), checked against the null, and the rows of the table that belong to them."""
@@ -275,7 +280,7 @@ def _rows(
     return clouds, table
 
 
-def _like(cloud: Any, drawn: np.ndarray) -> Any:
+def like(cloud: Any, drawn: np.ndarray) -> Any:
     """The drawn points in the place of the cloud's: the same dtype, the same rows."""
     drawn = np.ascontiguousarray(drawn, dtype=as_points(cloud).dtype)
     return dataclasses.replace(cloud, points=drawn) if isinstance(cloud, PointCloud) else drawn

@@ -1,0 +1,79 @@
+"""How large a circle must be to be found: the answer is measured, reproducible and says when it is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import topo_interp as ti
+from topo_interp import InputError
+from topo_interp.inference.detectable import detectable, noise_floor
+
+LOOP = ti.max_persistence(dim=1)
+NULL = ti.nulls.matched_gaussian()
+
+
+def noise(seed: int, n: int = 40, d: int = 8) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+@pytest.fixture(scope="module")
+def found():
+    return detectable(noise(0), ti.Rips(), LOOP, NULL, trials=10, draws=19, seed=0)
+
+
+def test_the_answer_is_the_smallest_powerful_radius_that_was_tried(found):
+    assert 0.5 < found.ratio < 8
+    powerful = [ratio for ratio, count in found.tried if count >= 8]
+    weak = [ratio for ratio, count in found.tried if count < 8]
+    assert found.ratio == min(powerful) and weak
+    assert found.ratio / max(ratio for ratio in weak if ratio < found.ratio) == pytest.approx(2**0.25)
+    assert found.found == dict(found.tried)[found.ratio]
+    assert found.interval[0] <= found.found / 10 <= found.interval[1]
+    assert found.radius == pytest.approx(found.ratio * found.noise_floor)
+
+
+def test_the_sentence_gives_the_size(found):
+    assert f"found in {found.found} of 10 trials at p <= 0.05" in found.explain()
+
+
+def test_a_planted_circle_of_twice_that_radius_is_found(found):
+    hits = 0
+    for seed in range(6):
+        rng = np.random.default_rng([seed, 1])
+        plane = np.linalg.qr(rng.normal(size=(8, 2)))[0]
+        angles = rng.uniform(0, 2 * np.pi, 40)
+        x = noise(seed + 1) + 2 * found.radius * np.column_stack((np.cos(angles), np.sin(angles))) @ plane.T
+        hits += ti.significance(x, ti.Rips(), LOOP, null=NULL, draws=19, seed=seed).p_value <= 0.05
+    assert hits >= 5
+
+
+def test_scaling_the_cloud_scales_the_radius_only(found):
+    other = detectable(4 * noise(0), ti.Rips(), LOOP, NULL, trials=10, draws=19, seed=0)
+    assert other.ratio == found.ratio
+    assert other.radius == pytest.approx(4 * found.radius)
+
+
+def test_a_statistic_that_sees_no_loop_finds_none():
+    blind = detectable(noise(0, n=15), ti.Rips(max_dim=0), lambda diagrams: 0.0, NULL, trials=2, draws=19, seed=0)
+    assert blind.ratio == np.inf and blind.found == 0
+    assert "says nothing" in blind.explain()
+
+
+def test_the_noise_floor():
+    assert noise_floor(np.array([[0.0], [1.0], [3.0], [3.5]])) == 0.75  # nearest: 1, 1, .5, .5
+    x = 0.3 * np.random.default_rng(0).normal(size=(300, 500))
+    assert noise_floor(x) == pytest.approx(0.3 * np.sqrt(2 * 500), rel=0.08)
+    with pytest.raises(InputError, match="duplicate"):
+        noise_floor(np.zeros((5, 2)))
+
+
+def test_arguments_are_checked():
+    with pytest.raises(InputError, match="use draws=19 or more"):
+        detectable(noise(0), ti.Rips(), LOOP, NULL, draws=18)
+    with pytest.raises(InputError, match="power is 0"):
+        detectable(noise(0), ti.Rips(), LOOP, NULL, power=0)
+    with pytest.raises(InputError, match="does not change the points"):
+        detectable(noise(0), ti.Rips(), LOOP, ti.nulls.permuted_pairing())
+    with pytest.raises(InputError, match="within="):
+        detectable(ti.PointCloud(noise(0), groups=("item",)), ti.Rips(), LOOP, NULL)
