@@ -68,8 +68,9 @@ void bind_links(nb::module_& m) {
       .def_prop_ro("counts", [](const LinksResult& r) {
         nb::dict out;
         out["edges"] = r.edges;
-        out["guessed"] = r.scan.guessed;
-        out["grown"] = r.scan.grown;
+        out["cones"] = r.scan.cones;
+        out["attached"] = r.scan.attached;
+        out["exact"] = r.scan.exact;
         out["rows"] = r.scan.rows;
         out["columns"] = r.reduce.columns;
         out["zero_columns"] = r.reduce.zero;

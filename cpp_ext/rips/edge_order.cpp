@@ -69,33 +69,42 @@ Item* radix_sort(Item* first, Item* other, std::size_t count, const Control& con
 
 }  // namespace
 
-Enclosing enclosing_radius(const Condensed& matrix, int threads, const Control& control) {
+RowSummary summarize_rows(const Condensed& matrix, int threads, const Control& control) {
   const std::uint64_t n = matrix.n;
-  const std::vector<std::uint64_t> bounds = split_rows(matrix, static_cast<std::uint64_t>(threads));
-  std::vector<std::vector<float>> farthest(bounds.size() - 1, std::vector<float>(n, 0.0f));
+  const std::vector<std::uint64_t> bounds = split_rows(matrix, n < 512 ? 1 : 8);  // a count of its own: see the header
+  const std::size_t parts = bounds.size() - 1;
+  std::vector<std::vector<float>> farthest(parts, std::vector<float>(n, 0.0f));
+  std::vector<std::vector<double>> sums(parts, std::vector<double>(n, 0.0));
   std::atomic<std::size_t> next{0};
-  run_threads(threads, [&](int) {
-    for (std::size_t part; (part = next++) + 1 < bounds.size();) {
+  run_threads(std::min(threads, static_cast<int>(parts)), [&](int) {
+    for (std::size_t part; (part = next++) < parts;) {
       float* const most = farthest[part].data();
+      double* const sum = sums[part].data();
       for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
         const float* const row = matrix.lengths + matrix.row(i);
         float own = most[i];
+        float piece[8] = {0, 0, 0, 0, 0, 0, 0, 0};
         for (std::uint64_t j = i + 1; j < n; ++j) {
           const float length = row[j];
           own = length > own ? length : own;
           most[j] = length > most[j] ? length : most[j];
+          sum[j] += static_cast<double>(length);
+          piece[j % 8] += length;
         }
         most[i] = own;
+        for (const float value : piece) sum[i] += static_cast<double>(value);
       }
     }
   });
-  Enclosing best{farthest[0][0], 0};
+  RowSummary out;
+  out.sum.assign(n, 0.0);
   for (std::uint64_t i = 0; i < n; ++i) {
     float own = 0;
     for (const std::vector<float>& part : farthest) own = std::max(own, part[i]);
-    if (i == 0 || own < best.radius) best = {own, static_cast<Vertex>(i)};
+    for (const std::vector<double>& part : sums) out.sum[i] += part[i];
+    if (i == 0 || own < out.radius) out.radius = own;
   }
-  return best;
+  return out;
 }
 
 template <class Format>

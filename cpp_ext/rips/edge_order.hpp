@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "interrupt.hpp"
 
@@ -62,12 +63,13 @@ struct SortedEdges {
   std::size_t count = 0;
 };
 
-// min over i of max over j: past it the Rips complex is a cone. Also the vertex that attains it (the first).
-struct Enclosing {
+// The enclosing radius, min over i of max over j: past it the Rips complex is a cone. Also the sum of each row; the order
+// of its additions does not depend on `threads`.
+struct RowSummary {
   float radius = 0;
-  Vertex center = 0;
+  std::vector<double> sum;
 };
-Enclosing enclosing_radius(const Condensed& matrix, int threads, const Control& control);
+RowSummary summarize_rows(const Condensed& matrix, int threads, const Control& control);
 
 // All edges of finite length <= cut. Stable bucket and radix sort; the result does not depend on `threads`.
 template <class Format>

@@ -3,66 +3,111 @@
 #include <atomic>
 #include <limits>
 #include <numeric>
+#include <vector>
 
+#include "interrupt.hpp"
 #include "rips/link_scan.hpp"
 #include "rips/parallel.hpp"
 
 namespace topo_interp {
 namespace {
 
-void distances_from(const Condensed& matrix, Vertex from, float* out) {
+constexpr std::uint64_t centers = 64;  // one word of the bit rows
+
+std::vector<float> distances_from(const Condensed& matrix, Vertex from) {
+  std::vector<float> out(matrix.n);
   for (Vertex v = 0; v < from; ++v) out[v] = matrix.lengths[matrix.row(v) + from];
-  out[from] = 0;
-  for (std::uint64_t v = from + 1ull; v < matrix.n; ++v) out[v] = matrix.lengths[matrix.row(from) + v];
+  for (std::uint64_t v = from + std::uint64_t{1}; v < matrix.n; ++v) out[v] = matrix.lengths[matrix.row(from) + v];
+  return out;
 }
 
 }  // namespace
 
-Guides make_guides(const Condensed& matrix, Vertex center, int threads, const Control& control) {
+Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads, const Control& control) {
   const std::uint64_t n = matrix.n;
-  Guides guides;
-  std::vector<float> from_center(n);
-  distances_from(matrix, center, from_center.data());
-  // Labels by distance from the center: what a central vertex has not reached yet stands in the last words of the rows.
-  guides.vertex.resize(n);
-  std::iota(guides.vertex.begin(), guides.vertex.end(), Vertex{0});
-  std::stable_sort(guides.vertex.begin(), guides.vertex.end(),
-                   [&](Vertex u, Vertex v) { return from_center[u] < from_center[v]; });
-  guides.label.resize(n);
-  for (std::uint64_t k = 0; k < n; ++k) guides.label[guides.vertex[k]] = static_cast<Vertex>(k);
+  std::vector<Vertex> by_mean(n);
+  std::iota(by_mean.begin(), by_mean.end(), Vertex{0});
+  std::stable_sort(by_mean.begin(), by_mean.end(), [&](Vertex u, Vertex v) { return rows.sum[u] < rows.sum[v]; });
 
-  // Regions: nearest of some vertices spread over the labels.
-  const std::uint64_t regions = std::min<std::uint64_t>(n, 96);
-  guides.regions = static_cast<std::uint32_t>(regions);
-  std::vector<float> from(regions * n);  // region x vertex
-  for (std::uint64_t r = 0; r < regions; ++r) distances_from(matrix, guides.vertex[r * n / regions], from.data() + r * n);
-  guides.region.assign(n, 0);
-  std::vector<float> nearest(n, std::numeric_limits<float>::infinity());
-  for (std::uint64_t r = 0; r < regions; ++r) {
-    for (std::uint64_t k = 0; k < n; ++k) {
-      const float length = from[r * n + guides.vertex[k]];
-      if (length < nearest[k]) {
-        nearest[k] = length;
-        guides.region[k] = static_cast<std::uint16_t>(r);
+  // Regions: nearest of some vertices spread from the center outwards.
+  const std::uint64_t regions = std::clamp<std::uint64_t>(n / 32, 1, 192);
+  const float scale = rows.radius > 0 ? rows.radius : 1.0f;
+  std::vector<std::vector<float>> from(regions);
+  std::vector<Vertex> heart(regions);
+  const auto for_regions = [&](auto&& body) {
+    std::atomic<std::uint64_t> next{0};
+    run_threads(threads, [&](int) {
+      for (std::uint64_t r; (r = next++) < regions && !control.stopped();) body(r);
+    });
+  };
+  for_regions([&](std::uint64_t r) {
+    heart[r] = by_mean[(2 * r + 1) * n / (2 * regions)];
+    from[r] = distances_from(matrix, heart[r]);
+  });
+  if (control.stopped()) return {};
+  std::vector<std::uint16_t> region(n, 0);
+  std::vector<float> nearest = from[0];
+  for (std::uint64_t r = 1; r < regions; ++r) {
+    for (std::uint64_t v = 0; v < n; ++v) {
+      if (from[r][v] < nearest[v]) {
+        nearest[v] = from[r][v];
+        region[v] = static_cast<std::uint16_t>(r);
       }
     }
   }
-  guides.middle.assign(regions * regions, 0);
-  std::atomic<std::uint64_t> next{0};
-  run_threads(threads, [&](int) {
-    for (std::uint64_t r; (r = next++) < regions && !control.stopped();) {
-      for (std::uint64_t s = r; s < regions; ++s) {
-        const float* const fr = from.data() + r * n;
-        const float* const fs = from.data() + s * n;
-        float best = std::numeric_limits<float>::infinity();
-        for (std::uint64_t v = 0; v < n; ++v) {
-          const float far = std::max(fr[v], fs[v]);
-          best = far < best ? far : best;
-        }
-        std::uint64_t v = 0;
-        while (v + 1 < n && std::max(fr[v], fs[v]) != best) ++v;
-        guides.middle[r * regions + s] = guides.middle[s * regions + r] = guides.label[v];
+  // Neighboring regions one after the other.
+  std::vector<std::uint64_t> place(regions, regions);
+  for (std::uint64_t at = 0, last = 0; at < regions; ++at) {
+    place[last] = at;
+    float least = std::numeric_limits<float>::infinity();
+    std::uint64_t best = regions;
+    for (std::uint64_t r = 0; r < regions; ++r) {
+      if (place[r] == regions && (best == regions || from[last][heart[r]] < least)) {
+        best = r;
+        least = from[last][heart[r]];
       }
+    }
+    last = best == regions ? last : best;
+  }
+
+  Guides guides;
+  guides.regions = static_cast<std::uint32_t>(regions);
+  guides.vertex = by_mean;
+  std::sort(guides.vertex.begin() + static_cast<std::ptrdiff_t>(std::min(n, centers)), guides.vertex.end(), [&](Vertex u, Vertex v) {
+    if (region[u] != region[v]) return place[region[u]] < place[region[v]];
+    return nearest[u] != nearest[v] ? nearest[u] < nearest[v] : u < v;
+  });
+  guides.label.resize(n);
+  guides.region.resize(n);
+  for (std::uint64_t k = 0; k < n; ++k) {
+    guides.label[guides.vertex[k]] = static_cast<Vertex>(k);
+    guides.region[k] = region[guides.vertex[k]];
+  }
+
+  // The middle of two regions: among some vertices the one with the least sum of 8th powers of the distances to the hearts
+  // near to both, a smooth form of the center of their smallest enclosing ball.
+  const std::uint64_t candidates = std::min<std::uint64_t>(n, 1024);
+  std::vector<Vertex> candidate(candidates);
+  for (std::uint64_t k = 0; k < candidates; ++k) candidate[k] = by_mean[k * n / candidates];
+  std::vector<std::vector<float>> power(regions, std::vector<float>(candidates));
+  for_regions([&](std::uint64_t r) {
+    for (std::uint64_t k = 0; k < candidates; ++k) {
+      const float once = from[r][candidate[k]] / scale, twice = once * once, fourth = twice * twice;
+      power[r][k] = fourth * fourth;
+    }
+  });
+  guides.middle.assign(regions * regions, 0);
+  for_regions([&](std::uint64_t r) {
+    std::vector<float> total(candidates);
+    for (std::uint64_t s = 0; s <= r; ++s) {
+      const float reach = std::max(from[r][heart[s]], scale / 3);
+      std::fill(total.begin(), total.end(), 0.0f);
+      for (std::uint64_t q = 0; q < regions; ++q) {
+        if (!(from[q][heart[r]] <= reach && from[q][heart[s]] <= reach)) continue;
+        for (std::uint64_t k = 0; k < candidates; ++k) total[k] += power[q][k];
+      }
+      const auto best = std::min_element(total.begin(), total.end()) - total.begin();
+      guides.middle[r * regions + s] = guides.middle[s * regions + r] = guides.label[candidate[static_cast<std::size_t>(best)]];
     }
   });
   return guides;

@@ -1,199 +1,309 @@
 // Included once per instruction set, inside a namespace of its own that defines the block operations on 8 words:
-//   outside(a, b, c): is a & b & ~c anywhere nonzero      meet(a, b): is a & b anywhere nonzero
-//   store_and(out, a, b): out = a & b, is it nonzero       store_without(out, a, b): out = a & ~b, is it nonzero
-
-constexpr std::uint64_t lanes = 8;
+//   outside(out, a, b, c): out = a & b & ~c, is it nonzero     meet(a, b): is a & b anywhere nonzero
+//   meet4(a, b, c, d): is a & b & c & d anywhere nonzero
+//   store_and(out, a, b): out = a & b, is it nonzero           store_without(out, a, b): out = a & ~b, is it nonzero
+// Nothing here may call an inline function of the library that is not sure to be inlined: the linker could then keep the
+// copy with wide registers for everybody.
 
 template <class Format>
-class Scan {
+class TileScan {
  public:
-  explicit Scan(const ScanTask<Format>& task) : task_(task), guides_(*task.guides) {
-    const std::uint64_t words = (task.n + 63) / 64;
-    block_ = lanes;
-    while ((words + block_ - 1) / block_ > 64) block_ *= 2;  // so that one word says which blocks of a row are nonzero
-    stride_ = (words + block_ - 1) / block_ * block_;
-    bits_.assign(stride_ * task.n + lanes, 0);
-    // Rows start on cache lines.
-    base_ = bits_.data();
-    while (reinterpret_cast<std::uintptr_t>(base_) % 64 != 0) ++base_;
-    nonzero_.assign(task.n, 0);
-    lune_.resize(stride_);
-    found_.resize(stride_);
-    rest_.resize(stride_);
-    // Closed neighborhoods: a vertex never stands in its own lunes, since the edge itself has not entered.
-    for (std::uint64_t v = 0; v < task.n; ++v) set(v, v);
-  }
+  TileScan(const ScanTask<Format>& task, ScanFound& found)
+      : task_(task),
+        guides_(*task.guides),
+        found_(found),
+        block_(task.shape.block),
+        stride_(task.shape.stride),
+        lune_(task.scratch),
+        reached_(task.scratch + task.shape.stride),
+        rest_(task.scratch + 2 * task.shape.stride) {}
 
-  ScanCounts run() {
-    std::uint64_t done = 0;  // edges whose bits stand
-    for (std::uint64_t unit; (unit = (*task_.next)++) * task_.chunk < task_.count;) {
-      const std::uint64_t first = unit * task_.chunk, last = std::min(first + task_.chunk, task_.count);
-      squares_ = &(*task_.squares)[unit];
-      empty_ = &(*task_.empty)[unit];
-      for (; done < first; ++done) {
-        if (done % 4096 == 0 && task_.control->stopped()) return counts_;
-        enter(done);
-      }
-      for (; done < last; ++done) {
-        if (done % 64 == 0 && task_.control->stopped()) return counts_;
-        prefetch(done + 12);
-        link(done);
-        enter(done);
-      }
-      task_.control->done.fetch_add(static_cast<std::int64_t>(last - first));
-    }
-    return counts_;
+  void run() {
+    for (std::uint64_t k = 0; k < task_.count; ++k) scan(task_.edges[k]);
+    found_.counts.cones += counts_.cones;
+    found_.counts.attached += counts_.attached;
+    found_.counts.exact += counts_.exact;
+    found_.counts.rows += counts_.rows;
+    found_.counts.beyond_middle += counts_.beyond_middle;
+    found_.counts.beyond_central += counts_.beyond_central;
   }
 
  private:
   using Word = std::uint64_t;
+  static constexpr std::uint64_t lanes = 8;
 
-  Word* row(std::uint64_t label) { return base_ + label * stride_; }
-  const Word* row(std::uint64_t label) const { return base_ + label * stride_; }
-  bool has(const Word* bits, std::uint64_t label) const { return (bits[label / 64] >> (label % 64)) & 1; }
-  void set(std::uint64_t label, std::uint64_t other) {
-    row(label)[other / 64] |= Word{1} << (other % 64);
-    nonzero_[label] |= Word{1} << (other / 64 / block_);
-  }
-  void enter(std::uint64_t position) {
-    const auto edge = task_.edges[position];
-    const Vertex a = guides_.label[first_vertex<Format>(edge)], b = guides_.label[second_vertex<Format>(edge)];
-    set(a, b);
-    set(b, a);
-  }
-  void prefetch(std::uint64_t position) const {
-    if (position >= task_.count) return;
-    const auto edge = task_.edges[position];
-    const Vertex a = guides_.label[first_vertex<Format>(edge)], b = guides_.label[second_vertex<Format>(edge)];
-    const Word* const rows[2] = {row(a), row(b)};
-    Word blocks = nonzero_[a] & nonzero_[b];
-    for (int k = 0; blocks != 0 && k < 24; ++k, blocks &= blocks - 1) {
-      const std::uint64_t at = static_cast<std::uint64_t>(std::countr_zero(blocks)) * block_;
-      __builtin_prefetch(rows[0] + at);
-      __builtin_prefetch(rows[1] + at);
-    }
-  }
+  struct Edge {
+    Vertex i, j;  // vertices
+    Vertex a, b;  // their labels
+    std::uint64_t position;
+    typename Format::Packed packed;
+    float length;
+  };
 
+  const Word* sure(std::uint64_t label) const { return task_.sure.bits + label * stride_; }
+  const Word* maybe(std::uint64_t label) const { return task_.maybe.bits + label * stride_; }
+  static bool has(const Word* bits, std::uint64_t label) { return (bits[label / 64] >> (label % 64)) & 1; }
+  static void clear(Word* bits, std::uint64_t label) { bits[label / 64] &= ~(Word{1} << (label % 64)); }
+  static void put(Word* bits, std::uint64_t label) { bits[label / 64] |= Word{1} << (label % 64); }
+
+  // Calls body(first word of 8, bit of its block) over blocks; stops when it returns true.
   template <class Body>
-  void for_blocks(Word blocks, Body&& body) const {
+  bool any_block(Word blocks, Body&& body) const {
     for (; blocks != 0; blocks &= blocks - 1) {
       const int bit = std::countr_zero(blocks);
       const std::uint64_t at = static_cast<std::uint64_t>(bit) * block_;
-      for (std::uint64_t k = 0; k < block_; k += lanes) body(at + k, bit);
-    }
-  }
-  template <class Test>
-  bool any_block(Word blocks, Test&& test) const {
-    for (; blocks != 0; blocks &= blocks - 1) {
-      const std::uint64_t at = static_cast<std::uint64_t>(std::countr_zero(blocks)) * block_;
       for (std::uint64_t k = 0; k < block_; k += lanes) {
-        if (test(at + k)) return true;
+        if (body(at + k, bit)) return true;
       }
     }
     return false;
   }
-
-  void record(Vertex i, Vertex j, typename Format::Witness mark) { task_.witness[task_.matrix.row(i) + j] = mark; }
-
-  void link(std::uint64_t position) {
-    const auto edge = task_.edges[position];
-    const Vertex i = first_vertex<Format>(edge), j = second_vertex<Format>(edge);
-    const Vertex a = guides_.label[i], b = guides_.label[j];
-    const Word* const ra = row(a);
-    const Word* const rb = row(b);
-    const Word blocks = nonzero_[a] & nonzero_[b];
-    // A vertex of the lune next to all others makes the link a cone; the middle of the two ends mostly does.
-    const Vertex middle = guides_.middle[guides_.region[a] * guides_.regions + guides_.region[b]];
-    const bool inside = has(ra, middle) && has(rb, middle);
-    if (inside) {
-      const Word* const rk = row(middle);
-      if (!any_block(blocks, [&](std::uint64_t at) { return outside(ra + at, rb + at, rk + at); })) {
-        ++counts_.guessed;
-        record(i, j, static_cast<typename Format::Witness>(guides_.vertex[middle]));
-        return;
+  // Calls body(label) over the bits of 8 words; stops when it returns true.
+  template <class Body>
+  static bool any_bit(const Word* words, std::uint64_t first, Body&& body) {
+    for (std::uint64_t k = 0; k < lanes; ++k) {
+      for (Word bits = words[k]; bits != 0; bits &= bits - 1) {
+        if (body((first + k) * 64 + static_cast<std::uint64_t>(std::countr_zero(bits)))) return true;
       }
     }
-    Word held = 0;
-    for_blocks(blocks, [&](std::uint64_t at, int bit) {
-      held |= Word{store_and(lune_.data() + at, ra + at, rb + at)} << bit;
-    });
-    if (held == 0) {
-      record(i, j, birth_mark<Format>);  // or a merge: decided once all are known
-      empty_->push_back(position);
-      return;
-    }
-    ++counts_.grown;
-    const Vertex main = inside ? middle : first_of(lune_.data(), held);
-    Word left = grow(main, lune_.data(), held);
-    record(i, j, static_cast<typename Format::Witness>(guides_.vertex[main]));
-    while (left != 0) {  // what is left of the lune stands in rest_
-      for_blocks(left, [&](std::uint64_t at, int) { store_and(lune_.data() + at, rest_.data() + at, rest_.data() + at); });
-      const Vertex other = first_of(lune_.data(), left);
-      squares_->push_back({position, guides_.vertex[main], guides_.vertex[other]});
-      left = grow(other, lune_.data(), left);
-    }
+    return false;
   }
-
   Vertex first_of(const Word* bits, Word held) const {
     std::uint64_t at = static_cast<std::uint64_t>(std::countr_zero(held)) * block_;
     while (bits[at] == 0) ++at;
     return static_cast<Vertex>(at * 64 + static_cast<std::uint64_t>(std::countr_zero(bits[at])));
   }
 
-  // Takes the component of `start` out of `lune` (nonzero in `held` blocks); the remainder stands in rest_, and the
-  // blocks where it is nonzero are returned.
-  Word grow(Vertex start, const Word* lune, Word held) {
-    Word* const found = found_.data();
-    Word* const rest = rest_.data();
-    const Word* const rs = row(start);
-    Word found_blocks = 0, rest_blocks = 0;
-    for_blocks(held, [&](std::uint64_t at, int bit) {
-      found_blocks |= Word{store_and(found + at, lune + at, rs + at)} << bit;
-      rest_blocks |= Word{store_without(rest + at, lune + at, rs + at)} << bit;
+  void record(const Edge& e, typename Format::Witness mark) { task_.witness[task_.matrix.row(e.i) + e.j] = mark; }
+  void record_label(const Edge& e, Vertex label) {
+    record(e, static_cast<typename Format::Witness>(guides_.vertex[label]));
+  }
+
+  void scan(const BatchEdge<Format>& item) {
+    Edge e;
+    e.packed = item.edge;
+    e.i = first_vertex<Format>(item.edge);
+    e.j = second_vertex<Format>(item.edge);
+    e.a = guides_.label[e.i];
+    e.b = guides_.label[e.j];
+    e.position = task_.start + item.offset;
+    const Word blocks = task_.maybe.held[e.a] & task_.maybe.held[e.b];
+    Vertex middle = guides_.middle[guides_.region[e.a] * guides_.regions + guides_.region[e.b]];
+    if (!(has(sure(e.a), middle) && has(sure(e.b), middle))) middle = none_label;
+    const Word centers = sure(e.a)[0] & sure(e.b)[0];
+    Vertex central = centers != 0 ? static_cast<Vertex>(std::countr_zero(centers)) : none_label;
+    if (e.position % sample == 0 && middle != none_label && central != none_label) {
+      counts_.beyond_middle += beyond(e, middle, blocks);
+      counts_.beyond_central += beyond(e, central, blocks);
+    }
+    Vertex guess = task_.central_first ? central : middle;
+    if (guess == none_label) guess = task_.central_first ? middle : central;
+    if (guess == none_label) {
+      any_block(task_.sure.held[e.a] & task_.sure.held[e.b], [&](std::uint64_t at, int) {
+        if (!store_and(lune_, sure(e.a) + at, sure(e.b) + at)) return false;
+        return any_bit(lune_, at, [&](std::uint64_t label) {
+          guess = static_cast<Vertex>(label);
+          return true;
+        });
+      });
+    }
+    if (guess != none_label && connected(e, guess, blocks)) return record_label(e, guess);
+    exact(e, guess, blocks);
+  }
+
+  // How many vertices that may be in the lune are not surely next to k.
+  std::uint64_t beyond(const Edge& e, Vertex k, Word blocks) const {
+    std::uint64_t count = 0;
+    alignas(64) Word left[lanes];
+    any_block(blocks & task_.open[k], [&](std::uint64_t at, int) {
+      if (outside(left, maybe(e.a) + at, maybe(e.b) + at, sure(k) + at)) {
+        for (const Word word : left) count += static_cast<std::uint64_t>(std::popcount(word));
+      }
+      return false;
     });
+    return count;
+  }
+
+  // Whether every vertex that may be in the lune of e is joined to k within it, whatever the order within the batch; k is
+  // surely in the lune.
+  bool connected(const Edge& e, Vertex k, Word blocks) {
+    const Word* const ma = maybe(e.a);
+    const Word* const mb = maybe(e.b);
+    const Word* const sk = sure(k);
+    Word left = 0;
+    any_block(blocks & task_.open[k], [&](std::uint64_t at, int bit) {
+      left |= Word{outside(rest_ + at, ma + at, mb + at, sk + at)} << bit;
+      return false;
+    });
+    if (left == 0) {
+      ++counts_.cones;
+      return true;
+    }
+    // The rest must be next to something that is next to k. Who is and surely is in the lune takes its neighbors along.
+    for (; left != 0; left &= left - 1) {
+      const std::uint64_t first = static_cast<std::uint64_t>(std::countr_zero(left)) * block_;
+      for (std::uint64_t word = first; word < first + block_; ++word) {
+        while (rest_[word] != 0) {
+          const std::uint64_t u = word * 64 + static_cast<std::uint64_t>(std::countr_zero(rest_[word]));
+          if (!attached(e, k, static_cast<Vertex>(u))) return false;
+          clear(rest_, u);
+          if (has(sure(e.a), u) && has(sure(e.b), u)) {
+            const Word* const su = sure(u);
+            any_block(left, [&](std::uint64_t at, int) {
+              store_without(rest_ + at, rest_ + at, su + at);
+              return false;
+            });
+          }
+        }
+      }
+    }
+    ++counts_.attached;
+    return true;
+  }
+  bool attached(const Edge& e, Vertex k, Vertex u) {
+    ++counts_.rows;
+    const Word* const sa = sure(e.a);
+    const Word* const sb = sure(e.b);
+    const Word* const sk = sure(k);
+    const Word* const su = sure(u);
+    const auto hit = [&](std::uint64_t at, int) { return meet4(sa + at, sb + at, sk + at, su + at); };
+    const Word blocks = task_.sure.held[e.a] & task_.sure.held[e.b] & task_.sure.held[k] & task_.sure.held[u];
+    // Vertices near k are the likeliest.
+    const Word own = Word{1} << (k / 64 / block_);
+    return any_block(blocks & own, hit) || any_block(blocks & ~own, hit);
+  }
+
+  // The link of e as the order has it. `main` is in the lune, or none_label.
+  void exact(Edge& e, Vertex main, Word blocks) {
+    ++counts_.exact;
+    e.length = task_.matrix.lengths[task_.matrix.row(e.i) + e.j];
+    const Word* const ma = maybe(e.a);
+    const Word* const mb = maybe(e.b);
+    const Word* const sa = sure(e.a);
+    const Word* const sb = sure(e.b);
+    Word held = 0;
+    alignas(64) Word unsure[lanes];
+    any_block(blocks, [&](std::uint64_t at, int bit) {
+      if (!store_and(lune_ + at, ma + at, mb + at)) return false;
+      store_and(unsure, sa + at, sb + at);
+      if (store_without(unsure, lune_ + at, unsure)) {
+        any_bit(unsure, at, [&](std::uint64_t u) {
+          if (!(before(e, e.a, u) && before(e, e.b, u))) clear(lune_, u);
+          return false;
+        });
+      }
+      held |= Word{store_and(lune_ + at, lune_ + at, lune_ + at)} << bit;
+      return false;
+    });
+    if (held == 0) {
+      record(e, birth_mark<Format>);  // or a merge: decided when all are known
+      found_.add_empty(e.position);
+      return;
+    }
+    if (main == none_label) main = first_of(lune_, held);
+    record_label(e, main);
+    for (Word left = grow(e, main, held); left != 0;) {
+      any_block(left, [&](std::uint64_t at, int) {
+        store_and(lune_ + at, rest_ + at, rest_ + at);
+        return false;
+      });
+      const Vertex other = first_of(lune_, left);
+      found_.add_square(e.position, guides_.vertex[main], guides_.vertex[other]);
+      left = grow(e, other, left);
+    }
+  }
+
+  // Whether the edge between two labels is before e.
+  bool before(const Edge& e, std::uint64_t a, std::uint64_t b) const {
+    Vertex u = guides_.vertex[a], v = guides_.vertex[b];
+    if (u == v) return false;
+    if (u > v) {
+      const Vertex swap = u;
+      u = v;
+      v = swap;
+    }
+    const float length = task_.matrix.lengths[task_.matrix.row(u) + v];
+    return length < e.length || (length == e.length && pack_edge<Format>(u, v) < e.packed);
+  }
+
+  // out = the vertices of `set` next to u before e; whether there are any.
+  bool next_to(const Edge& e, std::uint64_t u, const Word* set, Word* out, std::uint64_t at) const {
+    alignas(64) Word unsure[lanes];
+    bool any = store_and(out, set + at, sure(u) + at);
+    store_without(unsure, set + at, out);
+    if (store_and(unsure, unsure, maybe(u) + at)) {
+      any_bit(unsure, at, [&](std::uint64_t v) {
+        if (before(e, u, v)) {
+          put(out - at, v);
+          any = true;
+        }
+        return false;
+      });
+    }
+    return any;
+  }
+
+  // Takes the component of `start` out of the lune (nonzero in `held` blocks); what is left stands in rest_, and the
+  // blocks where it is nonzero are returned.
+  Word grow(const Edge& e, Vertex start, Word held) {
+    clear(lune_, start);
+    Word reached_blocks = 0, rest_blocks = 0;
+    any_block(held, [&](std::uint64_t at, int bit) {
+      reached_blocks |= Word{next_to(e, start, lune_, reached_ + at, at)} << bit;
+      rest_blocks |= Word{store_without(rest_ + at, lune_ + at, reached_ + at)} << bit;
+      return false;
+    });
+    alignas(64) Word add[lanes];
     for (bool changed = true; changed && rest_blocks != 0;) {
       changed = false;
       for (Word todo = rest_blocks; todo != 0; todo &= todo - 1) {
-        const int bit = std::countr_zero(todo);
-        const std::uint64_t first = static_cast<std::uint64_t>(bit) * block_;
+        const std::uint64_t first = static_cast<std::uint64_t>(std::countr_zero(todo)) * block_;
         for (std::uint64_t word = first; word < first + block_; ++word) {
-          for (Word bits = rest[word]; bits != 0;) {
+          for (Word bits = rest_[word]; bits != 0;) {
             const std::uint64_t u = word * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
-            const Word* const ru = row(u);
             ++counts_.rows;
-            if (any_block(found_blocks & nonzero_[u], [&](std::uint64_t at) { return meet(found + at, ru + at); })) {
-              changed = true;
-              // u and its neighbors in the rest are found.
-              Word now = 0;
-              for_blocks(rest_blocks, [&](std::uint64_t at, int block) {
-                for (std::uint64_t k = at; k < at + lanes; ++k) {
-                  const Word add = rest[k] & ru[k];
-                  found[k] |= add;
-                }
-                now |= Word{store_without(rest + at, rest + at, ru + at)} << block;
-              });
-              found_blocks |= rest_blocks;
-              rest_blocks = now;
-              bits &= rest[word];
-            } else {
+            const bool hit =
+                any_block(reached_blocks & task_.sure.held[u],
+                          [&](std::uint64_t at, int) { return meet(reached_ + at, sure(u) + at); }) ||
+                any_block(reached_blocks, [&](std::uint64_t at, int) { return next_to(e, u, reached_, add, at); });
+            if (!hit) {
               bits &= bits - 1;
+              continue;
             }
+            changed = true;
+            clear(rest_, u);
+            put(reached_, u);
+            reached_blocks |= Word{1} << (u / 64 / block_);
+            Word left = 0;
+            any_block(rest_blocks, [&](std::uint64_t at, int bit) {
+              if (next_to(e, u, rest_, add, at)) {
+                for (std::uint64_t k = 0; k < lanes; ++k) reached_[at + k] |= add[k];
+                reached_blocks |= Word{1} << bit;
+              }
+              left |= Word{store_without(rest_ + at, rest_ + at, add)} << bit;
+              return false;
+            });
+            rest_blocks = left;
+            bits &= rest_[word];
           }
         }
       }
     }
     return rest_blocks;
   }
+
+  static constexpr Vertex none_label = 0xffffffffu;
+  static constexpr std::uint64_t sample = 61;
+
   const ScanTask<Format>& task_;
   const Guides& guides_;
-  std::uint64_t block_ = 0, stride_ = 0;
-  std::vector<Word> bits_;
-  Word* base_ = nullptr;
-  std::vector<Word> nonzero_, lune_, found_, rest_;
-  std::vector<Square>* squares_ = nullptr;
-  std::vector<std::uint64_t>* empty_ = nullptr;
+  ScanFound& found_;
+  const std::uint64_t block_, stride_;
+  Word* const lune_;
+  Word* const reached_;
+  Word* const rest_;
   ScanCounts counts_;
 };
 
-ScanCounts scan(const ScanTask<Narrow>& task) { return Scan<Narrow>(task).run(); }
-ScanCounts scan(const ScanTask<Wide>& task) { return Scan<Wide>(task).run(); }
+void scan_tile(const ScanTask<Narrow>& task, ScanFound& found) { TileScan<Narrow>(task, found).run(); }
+void scan_tile(const ScanTask<Wide>& task, ScanFound& found) { TileScan<Wide>(task, found).run(); }

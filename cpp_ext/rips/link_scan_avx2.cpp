@@ -17,9 +17,16 @@ inline Half load(const std::uint64_t* from) { return _mm256_loadu_si256(reinterp
 inline void store(std::uint64_t* to, Half value) { _mm256_storeu_si256(reinterpret_cast<Half*>(to), value); }
 inline bool nonzero(Half value) { return _mm256_testz_si256(value, value) == 0; }
 
-inline bool outside(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
+inline bool outside(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
   const Half low = _mm256_andnot_si256(load(c), _mm256_and_si256(load(a), load(b)));
   const Half high = _mm256_andnot_si256(load(c + 4), _mm256_and_si256(load(a + 4), load(b + 4)));
+  store(out, low);
+  store(out + 4, high);
+  return nonzero(_mm256_or_si256(low, high));
+}
+inline bool meet4(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c, const std::uint64_t* d) {
+  const Half low = _mm256_and_si256(_mm256_and_si256(load(a), load(b)), _mm256_and_si256(load(c), load(d)));
+  const Half high = _mm256_and_si256(_mm256_and_si256(load(a + 4), load(b + 4)), _mm256_and_si256(load(c + 4), load(d + 4)));
   return nonzero(_mm256_or_si256(low, high));
 }
 inline bool meet(const std::uint64_t* a, const std::uint64_t* b) {

@@ -9,9 +9,14 @@
 namespace topo_interp::scan_scalar {
 namespace {
 
-inline bool outside(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
+inline bool outside(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
   std::uint64_t any = 0;
-  for (int k = 0; k < 8; ++k) any |= a[k] & b[k] & ~c[k];
+  for (int k = 0; k < 8; ++k) any |= out[k] = a[k] & b[k] & ~c[k];
+  return any != 0;
+}
+inline bool meet4(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c, const std::uint64_t* d) {
+  std::uint64_t any = 0;
+  for (int k = 0; k < 8; ++k) any |= a[k] & b[k] & c[k] & d[k];
   return any != 0;
 }
 inline bool meet(const std::uint64_t* a, const std::uint64_t* b) {

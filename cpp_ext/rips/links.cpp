@@ -1,5 +1,6 @@
 #include "rips/links.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -7,10 +8,15 @@
 #include <numeric>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "rips/parallel.hpp"
 
 namespace topo_interp {
+
+void ScanFound::add_square(std::uint64_t position, Vertex main, Vertex other) { squares.push_back({position, main, other}); }
+void ScanFound::add_empty(std::uint64_t position) { empty.push_back(position); }
+
 namespace {
 
 class Forest {
@@ -74,6 +80,8 @@ class DenseGraph {
   std::unordered_map<typename Format::Packed, std::uint32_t> index_;
 };
 
+constexpr std::uint64_t batch_share = 32;  // a batch is at most this part of the edges before it
+
 struct Death {
   EdgeEnds edge;
   Vertex main, other;
@@ -127,6 +135,159 @@ void reduce(const Graph& graph, const std::vector<Death>& deaths, LinksResult& r
   }
 }
 
+// Rows of bits with one more row of room, so that they can start on a cache line.
+class BitMatrix {
+ public:
+  BitMatrix(std::uint64_t n, const BitShape& shape) : shape_(shape), words_(shape.stride * n + 8, 0), held_(n, 0) {
+    rows_.bits = words_.data();
+    while (reinterpret_cast<std::uintptr_t>(rows_.bits) % 64 != 0) ++rows_.bits;
+    rows_.held = held_.data();
+    // Closed neighborhoods: a vertex is next to itself.
+    for (std::uint64_t v = 0; v < n; ++v) set(v, v);
+  }
+  BitMatrix(const BitMatrix&) = delete;
+  BitMatrix& operator=(const BitMatrix&) = delete;
+  const BitRows& rows() const { return rows_; }
+  // Two threads may set bits of one row, in different blocks of it. Returns the block.
+  std::uint64_t set(std::uint64_t label, std::uint64_t other) {
+    const std::uint64_t block = other / 64 / shape_.block;
+    rows_.bits[label * shape_.stride + other / 64] |= std::uint64_t{1} << (other % 64);
+    const std::atomic_ref<std::uint64_t> held(rows_.held[label]);
+    const std::uint64_t bit = std::uint64_t{1} << block;
+    if ((held.load(std::memory_order_relaxed) & bit) == 0) held.fetch_or(bit, std::memory_order_relaxed);
+    return block;
+  }
+  bool full(std::uint64_t label, std::uint64_t block) const {
+    const std::uint64_t* const words = rows_.bits + label * shape_.stride + block * shape_.block;
+    return std::all_of(words, words + shape_.block, [](std::uint64_t word) { return word == ~std::uint64_t{0}; });
+  }
+  bool full_word(std::uint64_t label, std::uint64_t other) const {
+    return rows_.bits[label * shape_.stride + other / 64] == ~std::uint64_t{0};
+  }
+
+ private:
+  BitShape shape_;
+  std::vector<std::uint64_t> words_, held_;
+  BitRows rows_;
+};
+
+// The edges of a batch by tile: both ends in given blocks of labels.
+template <class Format>
+struct Tiles {
+  std::vector<BatchEdge<Format>> edges;
+  std::vector<std::uint64_t> begin;
+
+  void group(const typename Format::Packed* first, std::uint64_t count, const Guides& guides, std::uint64_t width, std::uint64_t side,
+             int threads) {
+    const std::uint64_t tiles = side * side;
+    const auto tile_of = [&](typename Format::Packed edge) {
+      std::uint64_t a = guides.label[first_vertex<Format>(edge)] / width, b = guides.label[second_vertex<Format>(edge)] / width;
+      if (a > b) std::swap(a, b);
+      return a * side + b;
+    };
+    const std::uint64_t parts = static_cast<std::uint64_t>(threads);
+    std::vector<std::vector<std::uint64_t>> at(parts, std::vector<std::uint64_t>(tiles, 0));
+    edges.resize(count);
+    begin.assign(tiles + 1, 0);
+    const auto for_parts = [&](auto&& body) {
+      std::atomic<std::uint64_t> next{0};
+      run_threads(threads, [&](int) {
+        for (std::uint64_t part; (part = next++) < parts;) {
+          for (std::uint64_t k = count * part / parts; k < count * (part + 1) / parts; ++k) body(at[part].data(), k);
+        }
+      });
+    };
+    for_parts([&](std::uint64_t* counts, std::uint64_t k) { ++counts[tile_of(first[k])]; });
+    std::uint64_t total = 0;
+    for (std::uint64_t tile = 0; tile < tiles; ++tile) {
+      begin[tile] = total;
+      for (std::vector<std::uint64_t>& part : at) total += std::exchange(part[tile], total);
+    }
+    begin[tiles] = total;
+    for_parts([&](std::uint64_t* places, std::uint64_t k) {
+      edges[places[tile_of(first[k])]++] = {first[k], static_cast<std::uint32_t>(k)};
+    });
+  }
+};
+
+template <class Format>
+ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, const Guides& guides,
+                   typename Format::Witness* witness, const LinksOptions& options, Control& control) {
+  const std::uint64_t n = matrix.n;
+  BitShape shape;
+  const std::uint64_t words = (n + 63) / 64;
+  while ((words + shape.block - 1) / shape.block > 64) shape.block *= 2;
+  shape.stride = (words + shape.block - 1) / shape.block * shape.block;
+  BitMatrix sure(n, shape), maybe(n, shape);
+  std::vector<std::uint64_t> open(n, ~std::uint64_t{0});
+  const std::uint64_t width = shape.block * 64, side = (n + width - 1) / width;
+
+  std::vector<ScanFound> found(static_cast<std::size_t>(options.threads));
+  for (ScanFound& part : found) part.scratch.resize(3 * shape.stride);
+  Tiles<Format> tiles, former;
+  bool central_first = true;
+  for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
+    const std::uint64_t count = std::min(sorted.count - start, std::max<std::uint64_t>(8192, start / batch_share));
+    const int threads = count < 4096 ? 1 : options.threads;
+    tiles.group(sorted.edges.get() + start, count, guides, width, side, threads);
+    const auto for_tiles = [&](auto&& body) {
+      std::atomic<std::uint64_t> next{0};
+      run_threads(threads, [&](int thread) {
+        for (std::uint64_t tile; (tile = next++) < side * side && !control.stopped();) body(tile, thread);
+      });
+    };
+    const auto enter = [&](const Tiles<Format>& from, std::uint64_t tile, auto&& set) {
+      for (std::uint64_t k = from.begin[tile]; k < from.begin[tile + 1]; ++k) {
+        const Vertex a = guides.label[first_vertex<Format>(from.edges[k].edge)];
+        const Vertex b = guides.label[second_vertex<Format>(from.edges[k].edge)];
+        set(a, b);
+        set(b, a);
+      }
+    };
+    for_tiles([&](std::uint64_t tile, int) {
+      if (!former.begin.empty()) {
+        enter(former, tile, [&](Vertex a, Vertex b) {
+          const std::uint64_t block = sure.set(a, b);
+          if (sure.full_word(a, b) && sure.full(a, block)) {
+            std::atomic_ref<std::uint64_t>(open[a]).fetch_and(~(std::uint64_t{1} << block), std::memory_order_relaxed);
+          }
+        });
+      }
+      enter(tiles, tile, [&](Vertex a, Vertex b) { maybe.set(a, b); });
+    });
+    for_tiles([&](std::uint64_t tile, int thread) {
+      constexpr std::uint64_t step = 256;  // edges between two looks at the control
+      for (std::uint64_t k = tiles.begin[tile]; k < tiles.begin[tile + 1] && !control.stopped(); k += step) {
+        ScanFound& mine = found[static_cast<std::size_t>(thread)];
+        const ScanTask<Format> task{matrix, &guides, shape, sure.rows(), maybe.rows(), open.data(), witness,
+                                    tiles.edges.data() + k, std::min(step, tiles.begin[tile + 1] - k), start, central_first, mine.scratch.data()};
+        scan_tile(task, mine, options.isa);
+      }
+    });
+    std::uint64_t beyond_middle = 0, beyond_central = 0;
+    for (ScanFound& part : found) {
+      beyond_middle += std::exchange(part.counts.beyond_middle, 0);
+      beyond_central += std::exchange(part.counts.beyond_central, 0);
+    }
+    central_first = beyond_central < beyond_middle;
+    std::swap(tiles, former);
+    start += count;
+    control.done = static_cast<std::int64_t>(start);
+  }
+  ScanFound all = std::move(found[0]);
+  for (std::size_t k = 1; k < found.size(); ++k) {
+    all.squares.insert(all.squares.end(), found[k].squares.begin(), found[k].squares.end());
+    all.empty.insert(all.empty.end(), found[k].empty.begin(), found[k].empty.end());
+    all.counts.cones += found[k].counts.cones;
+    all.counts.attached += found[k].counts.attached;
+    all.counts.exact += found[k].counts.exact;
+    all.counts.rows += found[k].counts.rows;
+  }
+  std::sort(all.empty.begin(), all.empty.end());
+  std::stable_sort(all.squares.begin(), all.squares.end(), [](const Square& x, const Square& y) { return x.position < y.position; });
+  return all;
+}
+
 template <class Format>
 std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const LinksOptions& options, LinksResult& result,
                                                Control& control) {
@@ -135,9 +296,9 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   const auto lap = [&](int phase) { result.seconds[phase] += now() - clock; clock = now(); };
   const std::uint64_t n = matrix.n;
   control.phase = static_cast<int>(LinksPhase::order);
-  const Enclosing enclosing = enclosing_radius(matrix, options.threads, control);
-  result.complete = enclosing.radius <= options.threshold && std::isfinite(enclosing.radius);
-  result.cut = result.complete ? enclosing.radius : options.threshold;
+  const RowSummary rows = summarize_rows(matrix, options.threads, control);
+  result.complete = rows.radius <= options.threshold && std::isfinite(rows.radius);
+  result.cut = result.complete ? rows.radius : options.threshold;
   const SortedEdges<Format> sorted = sort_edges<Format>(matrix, result.cut, options.threads, control);
   if (control.stopped()) return nullptr;
   result.edges = sorted.count;
@@ -162,42 +323,23 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
 
   control.phase = static_cast<int>(LinksPhase::links);
   control.total = static_cast<std::int64_t>(sorted.count);
-  const Guides guides = make_guides(matrix, enclosing.center, options.threads, control);
+  const Guides guides = make_guides(matrix, rows, options.threads, control);
   lap(1);
   auto witness = std::make_unique_for_overwrite<typename Format::Witness[]>(matrix.size());
-  const std::uint64_t chunk = std::max<std::uint64_t>(1024, sorted.count / 512);
-  const std::uint64_t units = (sorted.count + chunk - 1) / chunk;
-  std::vector<std::vector<Square>> squares(units);
-  std::vector<std::vector<std::uint64_t>> empty(units);
-  std::atomic<std::uint64_t> next{0};
-  const ScanTask<Format> task{sorted.edges.get(), sorted.count, n, &guides, witness.get(), matrix, chunk,
-                              &next,              &squares,     &empty, &control};
-  std::mutex mutex;
-  run_threads(options.threads, [&](int) {
-    const ScanCounts counts = scan_links(task, options.isa);
-    std::lock_guard<std::mutex> lock(mutex);
-    result.scan.guessed += counts.guessed;
-    result.scan.grown += counts.grown;
-    result.scan.rows += counts.rows;
-  });
+  ScanFound found = scan_all(matrix, sorted, guides, witness.get(), options, control);
   if (control.stopped()) return nullptr;
+  result.scan = found.counts;
   lap(2);
 
   control.phase = static_cast<int>(LinksPhase::reduce);
-  for (const std::vector<std::uint64_t>& unit : empty) {
-    for (const std::uint64_t position : unit) {
-      const EdgeEnds edge = edge_at(position);
-      const bool merges = forest.join(edge.i, edge.j);
-      (merges ? result.merge_edges : result.birth_edges).push_back(edge);
-      if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
-    }
+  for (const std::uint64_t position : found.empty) {
+    const EdgeEnds edge = edge_at(position);
+    const bool merges = forest.join(edge.i, edge.j);
+    (merges ? result.merge_edges : result.birth_edges).push_back(edge);
+    if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
   }
   std::vector<Death> deaths;
-  for (const std::vector<Square>& unit : squares) {
-    for (const Square& square : unit) {
-      deaths.push_back({edge_at(square.position), square.main, square.other});
-    }
-  }
+  for (const Square& square : found.squares) deaths.push_back({edge_at(square.position), square.main, square.other});
   reduce(DenseGraph<Format>(matrix, witness.get(), result.birth_edges), deaths, result, control);
   lengths(result.merge_edges, result.merge_lengths);
   lengths(result.birth_edges, result.birth_lengths);
