@@ -30,7 +30,7 @@ Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads,
   std::stable_sort(by_mean.begin(), by_mean.end(), [&](Vertex u, Vertex v) { return rows.sum[u] < rows.sum[v]; });
 
   // Regions: nearest of some vertices spread from the center outwards.
-  const std::uint64_t regions = std::clamp<std::uint64_t>(n / 32, 1, 192);
+  const std::uint64_t regions = std::clamp<std::uint64_t>(n / 48, 1, 96);
   const float scale = rows.radius > 0 ? rows.radius : 1.0f;
   std::vector<std::vector<float>> from(regions);
   std::vector<Vertex> heart(regions);
@@ -86,7 +86,7 @@ Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads,
 
   // The middle of two regions: among some vertices the one with the least sum of 8th powers of the distances to the hearts
   // near to both, a smooth form of the center of their smallest enclosing ball.
-  const std::uint64_t candidates = std::min<std::uint64_t>(n, 1024);
+  const std::uint64_t candidates = std::min<std::uint64_t>(n, 384);
   std::vector<Vertex> candidate(candidates);
   for (std::uint64_t k = 0; k < candidates; ++k) candidate[k] = by_mean[k * n / candidates];
   std::vector<std::vector<float>> power(regions, std::vector<float>(candidates));
@@ -96,18 +96,26 @@ Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads,
       power[r][k] = fourth * fourth;
     }
   });
-  guides.middle.assign(regions * regions, 0);
+  guides.middle.assign(regions * regions * Guides::middles, 0);
   for_regions([&](std::uint64_t r) {
     std::vector<float> total(candidates);
+    std::vector<float> reached(regions);
     for (std::uint64_t s = 0; s <= r; ++s) {
       const float reach = std::max(from[r][heart[s]], scale / 3);
-      std::fill(total.begin(), total.end(), 0.0f);
-      for (std::uint64_t q = 0; q < regions; ++q) {
-        if (!(from[q][heart[r]] <= reach && from[q][heart[s]] <= reach)) continue;
-        for (std::uint64_t k = 0; k < candidates; ++k) total[k] += power[q][k];
+      std::fill(reached.begin(), reached.end(), std::numeric_limits<float>::infinity());
+      for (std::uint64_t m = 0; m < Guides::middles; ++m) {
+        // Each middle makes the most of what the ones before it are far from.
+        std::fill(total.begin(), total.end(), 0.0f);
+        for (std::uint64_t q = 0; q < regions; ++q) {
+          if (!(from[q][heart[r]] <= reach && from[q][heart[s]] <= reach)) continue;
+          const float so_far = reached[q];
+          for (std::uint64_t k = 0; k < candidates; ++k) total[k] += power[q][k] < so_far ? power[q][k] : so_far;
+        }
+        const auto best = static_cast<std::size_t>(std::min_element(total.begin(), total.end()) - total.begin());
+        for (std::uint64_t q = 0; q < regions; ++q) reached[q] = std::min(reached[q], power[q][best]);
+        const Vertex label = guides.label[candidate[best]];
+        guides.middle[(r * regions + s) * Guides::middles + m] = guides.middle[(s * regions + r) * Guides::middles + m] = label;
       }
-      const auto best = std::min_element(total.begin(), total.end()) - total.begin();
-      guides.middle[r * regions + s] = guides.middle[s * regions + r] = guides.label[candidate[static_cast<std::size_t>(best)]];
     }
   });
   return guides;

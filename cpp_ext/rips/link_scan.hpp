@@ -24,15 +24,16 @@ constexpr typename Format::Witness birth_mark = static_cast<typename Format::Wit
 
 // Labels and first guesses. They change the speed and the choice of witnesses, never a bar.
 //
-// Most links are cones, or nearly: one vertex of the lune is next to almost all others. Two rules find such a vertex. The
-// labels below 64 are the vertices of smallest mean distance, best first, so that the first bit of a lune is its most
-// central vertex (right where the cloud has a center). And for two regions of vertices `middle` is a vertex near to
-// everything that is near to both (right on a curve or a surface).
+// Most links are cones, or nearly: one vertex of the lune is next to almost all others, and two or three vertices next to
+// each other reach all. Two rules find them. The labels below 64 are the vertices of smallest mean distance, best first, so
+// that the first bits of a lune are its most central vertices (right where the cloud has a center). And for two regions of
+// vertices `middle` has vertices that together are near to everything near to both (right on a curve or a surface).
 struct Guides {
   std::vector<Vertex> label;          // vertex -> label; beyond the first 64, vertices of a region are together
   std::vector<Vertex> vertex;         // label -> vertex
   std::vector<std::uint16_t> region;  // label -> region
-  std::vector<Vertex> middle;         // region x region -> label
+  static constexpr std::uint64_t middles = 4;
+  std::vector<Vertex> middle;         // region x region x middles -> label, best first
   std::uint32_t regions = 1;
 };
 Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads, const Control& control);

@@ -38,6 +38,7 @@ class TileScan {
     std::uint64_t position;
     typename Format::Packed packed;
     float length;
+    const Vertex* middles;
   };
 
   const Word* sure(std::uint64_t label) const { return task_.sure.bits + label * stride_; }
@@ -88,7 +89,8 @@ class TileScan {
     e.b = guides_.label[e.j];
     e.position = task_.start + item.offset;
     const Word blocks = task_.maybe.held[e.a] & task_.maybe.held[e.b];
-    Vertex middle = guides_.middle[guides_.region[e.a] * guides_.regions + guides_.region[e.b]];
+    e.middles = guides_.middle.data() + (std::uint64_t{guides_.region[e.a]} * guides_.regions + guides_.region[e.b]) * Guides::middles;
+    Vertex middle = e.middles[0];
     if (!(has(sure(e.a), middle) && has(sure(e.b), middle))) middle = none_label;
     const Word centers = sure(e.a)[0] & sure(e.b)[0];
     Vertex central = centers != 0 ? static_cast<Vertex>(std::countr_zero(centers)) : none_label;
@@ -139,7 +141,33 @@ class TileScan {
       ++counts_.cones;
       return true;
     }
-    // The rest must be next to something that is next to k. Who is and surely is in the lune takes its neighbors along.
+    // Others who surely are in the lune and next to k take their neighbors along: first the likely ones, whose rows are in
+    // the cache anyway.
+    const Word* const sa = sure(e.a);
+    const Word* const sb = sure(e.b);
+    const auto take_along = [&](const Word* const row) {
+      Word still = 0;
+      any_block(left, [&](std::uint64_t at, int bit) {
+        still |= Word{store_without(rest_ + at, rest_ + at, row + at)} << bit;
+        return false;
+      });
+      left = still;
+    };
+    for (int round = 0; round < 2 && left != 0; ++round) {
+      if ((round == 0) == task_.central_first) {
+        Word centers = sa[0] & sb[0] & sk[0];
+        for (int k_more = 0; k_more < 4 && centers != 0 && left != 0; ++k_more, centers &= centers - 1) {
+          const auto label = static_cast<Vertex>(std::countr_zero(centers));
+          if (label != k) take_along(sure(label));
+        }
+      } else {
+        for (std::uint64_t m = 0; m < Guides::middles && left != 0; ++m) {
+          const Vertex label = e.middles[m];
+          if (label != k && has(sa, label) && has(sb, label) && has(sk, label)) take_along(sure(label));
+        }
+      }
+    }
+    // The rest must each be next to something that is next to k.
     for (; left != 0; left &= left - 1) {
       const std::uint64_t first = static_cast<std::uint64_t>(std::countr_zero(left)) * block_;
       for (std::uint64_t word = first; word < first + block_; ++word) {
@@ -147,7 +175,7 @@ class TileScan {
           const std::uint64_t u = word * 64 + static_cast<std::uint64_t>(std::countr_zero(rest_[word]));
           if (!attached(e, k, static_cast<Vertex>(u))) return false;
           clear(rest_, u);
-          if (has(sure(e.a), u) && has(sure(e.b), u)) {
+          if (has(sa, u) && has(sb, u)) {
             const Word* const su = sure(u);
             any_block(left, [&](std::uint64_t at, int) {
               store_without(rest_ + at, rest_ + at, su + at);
