@@ -195,6 +195,20 @@ def test_cautions_by_rule(found):
     )
 
 
+def test_a_massive_coordinate_is_judged_as_the_metric_sees_it():
+    """A coordinate that is large everywhere decides Euclidean distances and hardly moves the directions."""
+    points = np.random.default_rng(0).normal(size=(60, 12))
+    points[:, 3] = 1000 + 100 * points[:, 3]
+    recipes = [ti.Rips(metric, max_dim=0) for metric in ("euclidean", "chordal", "hamming")]
+    found = ti.profile({"a": points}, recipes, progress=False)
+    assert [[c.kind for c in r.cautions] for r in found.results] == [["top_coordinate"], [], []]
+    share = found.to_frame().set_index("recipe")["top_coordinate_share"]
+    unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+    assert share["euclidean"] > 0.99 and share["chordal"] == pytest.approx(
+        (unit.var(0) / unit.var(0).sum()).max()
+    )
+
+
 def test_cautions_of_hard_cases():
     noise = np.random.default_rng(0).normal(size=(20, 2000))
     cut = ti.Rips(threshold=1.0)(noise)

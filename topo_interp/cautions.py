@@ -23,6 +23,8 @@ _TOP_SHARE = 0.3
 # Spread of the distances over their middle; Gaussian noise in 50 dimensions has 0.1.
 _SPREAD = 0.1
 _FEW_ROWS = 30
+# Metrics in which a coordinate with a large spread decides; signs and ranks do not see its size.
+_COORDINATEWISE = {"euclidean", "sqeuclidean", "manhattan", "chebyshev", "cosine", "chordal", "angular"}
 
 KINDS: dict[str, tuple[str, str]] = {
     "top_coordinate": (
@@ -73,8 +75,8 @@ KINDS: dict[str, tuple[str, str]] = {
         "A step of the computation has no proved bound, so no bar is certified.",
     ),
     "degenerate": (
-        "All rows are the same",
-        "The median distance is 0: this site has no shape at this probe.",
+        "Most rows are the same",
+        "At least half of the pairs of rows are at distance 0: this site has hardly a shape at this probe, and lengths have no unit.",
     ),
 }
 
@@ -97,7 +99,7 @@ def cautions(
     n, d = shape
     found: list[Caution] = []
     share = baselines.get("top_coordinate_share", math.nan)
-    if share > max(_TOP_SHARE, 3 / d):
+    if diagrams.metric in _COORDINATEWISE and share > max(_TOP_SHARE, 3 / d):
         found.append(
             Caution(
                 "top_coordinate",
@@ -116,7 +118,7 @@ def cautions(
             Caution("dependent_rows", f"rows are not independent: they share values of {', '.join(groups)}")
         )
     if n > 1 and diagrams.scale == 0:
-        found.append(Caution("degenerate", "the median distance is 0: most rows are the same point"))
+        found.append(Caution("degenerate", "the median distance is 0"))
     bound = diagrams.certificate.bottleneck_bound
     if diagrams.n == n and diagrams.certificate.status is Status.EXACT and math.isfinite(bound):
         # Every row starts one component; those at distance 0 from another leave no bar, and those that a step's

@@ -21,6 +21,7 @@ from topo_interp._errors import InputError, SealError, TopoInterpError
 from topo_interp._native import default_threads
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
+from topo_interp.geometry.steps import normalized
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.progress import progress as progress_line
@@ -324,9 +325,11 @@ def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> Si
         found = dataclasses.replace(recipe(cloud, threads=threads), provenance=None)
         for step in recipe.steps:
             points = step(points)
-        plain = baselines(
-            points, dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads)
-        )
+        distances = dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads)
+        plain = baselines(points, distances)
+        if recipe.metric in ("cosine", "chordal", "angular"):  # these see directions only
+            directions = baselines(normalized()(points), distances)
+            plain["top_coordinate_share"] = directions["top_coordinate_share"]
     except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
         return SiteResult(site, name, *shape, groups=groups, error=_message(error))
     return SiteResult(site, name, *shape, groups, found, plain, cautions(points.shape, groups, found, plain))

@@ -45,7 +45,7 @@ _COLUMNS = (
         "Baselines",
         "top_coordinate_share",
         "top coord.",
-        "share of the mean squared distance in one coordinate",
+        "share of the mean squared distance in one coordinate (of directions, where the metric sees only those)",
     ),
     _Column(
         "Baselines",
