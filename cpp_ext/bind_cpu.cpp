@@ -11,6 +11,7 @@ namespace nb = nanobind;
 
 void bind_distances(nb::module_& m);
 void bind_links(nb::module_& m);
+void bind_neighbors(nb::module_& m);
 
 namespace {
 
@@ -35,4 +36,5 @@ NB_MODULE(_cpu, m) {
   m.def("build_info", &build_info, "Compiler, best instruction set that this machine runs, hash of the C++ sources.");
   bind_distances(m);
   bind_links(m);
+  bind_neighbors(m);
 }

@@ -45,6 +45,15 @@ from topo_interp.comparison.neighborhoods import neighbor_overlap as neighbor_ov
 from topo_interp.comparison.comparisons import compare as compare
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances as pairwise_distances
+from topo_interp.geometry.landmarks import Landmarks as Landmarks
+from topo_interp.geometry.landmarks import distortion as distortion
+from topo_interp.geometry.landmarks import farthest_points as farthest_points
+from topo_interp.geometry.neighbors import KnnGraph as KnnGraph
+from topo_interp.geometry.neighbors import RadiusGraph as RadiusGraph
+from topo_interp.geometry.neighbors import knn_graph as knn_graph
+from topo_interp.geometry.neighbors import radius_graph as radius_graph
+from topo_interp.geometry.spanning_tree import SpanningTree as SpanningTree
+from topo_interp.geometry.spanning_tree import spanning_tree as spanning_tree
 from topo_interp.geometry.steps import Step as Step
 from topo_interp.geometry.steps import centered as centered
 from topo_interp.geometry.steps import drop_top_coordinates as drop_top_coordinates

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bind_control.hpp"
+#include "bind_names.hpp"
 #include "cpu/pairwise.hpp"
 #define TOPO_INTERP_ISA binding
 #include "metrics.hpp"
@@ -19,13 +20,7 @@
 namespace nb = nanobind;
 using namespace topo_interp;
 
-namespace {
-
-template <class T>
-using Points = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using Square = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Condensed = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+namespace topo_interp {
 
 MetricKind metric_named(const std::string& name) {
   static constexpr std::pair<const char*, MetricKind> known[] = {
@@ -47,6 +42,16 @@ Isa isa_named(const std::string& name) {
     }
   throw std::invalid_argument("no instruction set is called '" + name + "'; known: scalar, avx2, avx512");
 }
+
+}  // namespace topo_interp
+
+namespace {
+
+template <class T>
+using Points = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Square = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Condensed = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
 MatrixView<T> view(const Points<T>& points) {

@@ -311,6 +311,48 @@ void PairwiseDistances<T>::tile(std::int64_t i0, std::int64_t i1, std::int64_t j
   kernel_->tile(job_, i0, i1, j0, j1, upper, scratch, out, ld, &stats, StopSignal{&asked_to_stop, &control});
 }
 
+template <class T>
+void PairwiseDistances<T>::gather(const std::int32_t* rows, std::int64_t count, GatheredRows<T>& to) const {
+  const std::int64_t width = kernel_->width, cols = x_.cols;
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  to.rows = count;
+  to.given.resize(at(count * cols));
+  for (std::int64_t r = 0; r < count; ++r) std::copy_n(x_.data + rows[r] * x_.row_stride, cols, to.given.data() + r * cols);
+  const auto choose = [&](const auto* from, auto& into, std::int64_t each) {
+    into.resize(at(count * each));
+    for (std::int64_t r = 0; from && r < count; ++r) std::copy_n(from + rows[r] * each, each, into.data() + r * each);
+  };
+  choose(job_.x.squared_norms, to.squared_norms, 1);
+  choose(job_.x.scale, to.scale, 1);
+  choose(job_.x.shift, to.shift, 1);
+  choose(job_.x.bits, to.bits, job_.words);
+  if (!job_.x.panels) return;
+  if (to.room < count) {  // what stands in the rows of a panel that nobody chose is computed with and thrown away: zeros
+    to.room = pieces(count, width) * width;
+    to.panels = AlignedBuffer<T>(at(to.room * cols));
+    std::fill_n(to.panels.data(), to.room * cols, T(0));
+  }
+  for (std::int64_t r = 0; r < count; ++r) {
+    const T* from = job_.x.panels + rows[r] / width * cols * width + rows[r] % width;
+    T* into = to.panels.data() + r / width * cols * width + r % width;
+    for (std::int64_t k = 0; k < cols; ++k) into[k * width] = from[k * width];
+  }
+}
+
+template <class T>
+void PairwiseDistances<T>::gathered_tile(const GatheredRows<T>& x, std::int64_t j0, std::int64_t j1, double* scratch, T* out,
+                                         std::int64_t ld, TileStats& stats, const Control& control) const {
+  TileJob<T> job = job_;
+  job.x = {job_.x.panels ? x.panels.data() : nullptr,
+           x.squared_norms.data(),
+           x.given.data(),
+           x_.cols,
+           job_.x.scale ? x.scale.data() : nullptr,
+           job_.x.shift ? x.shift.data() : nullptr,
+           x.bits.data()};
+  kernel_->tile(job, 0, x.rows, j0, j1, false, scratch, out, ld, &stats, StopSignal{&asked_to_stop, &control});
+}
+
 // Notation: u half the spacing of T at 1, w = 2^-53, gamma(k) = k u / (1 - k u), d the exact and e the computed distance,
 // s = |x_c|^2 + |y_c|^2 of the centered rows as stored.
 //

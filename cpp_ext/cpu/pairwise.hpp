@@ -16,6 +16,17 @@
 
 namespace topo_interp {
 
+// Rows of x chosen by number, copied so that they stand side by side; may be used again for the next choice.
+template <class T>
+struct GatheredRows {
+  std::int64_t rows = 0;
+  std::int64_t room = 0;  // rows that the panels hold
+  AlignedBuffer<T> panels;
+  std::vector<T> given;
+  std::vector<double> squared_norms, scale, shift;
+  std::vector<std::uint64_t> bits;
+};
+
 template <class T>
 class PairwiseDistances {
  public:
@@ -36,6 +47,12 @@ class PairwiseDistances {
   // stop, it returns with `out` unfinished. Thread-safe.
   void tile(std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, bool upper, double* scratch, T* out,
             std::int64_t ld, TileStats& stats, const Control& control) const;
+
+  // Of a symmetric one, rows that are not neighbours: the same bits as in `tile`. `gather` copies at most `side` rows;
+  // `gathered_tile` writes all entries of row rows[r] against [j0, j1) to out[r * ld + (j - j0)]. Thread-safe.
+  void gather(const std::int32_t* rows, std::int64_t count, GatheredRows<T>& to) const;
+  void gathered_tile(const GatheredRows<T>& x, std::int64_t j0, std::int64_t j1, double* scratch, T* out, std::int64_t ld,
+                     TileStats& stats, const Control& control) const;
 
   // A proved bound on |stored - exact| over all pairs that went into `stats`, of which `largest` is the largest distance, for
   // entries stored as T. Its derivation stands beside the code.

@@ -1,0 +1,234 @@
+// Bindings of what reads distances tile by tile: neighbors, radius graphs, the spanning tree, landmarks.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <cmath>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bind_control.hpp"
+#include "bind_names.hpp"
+#include "cpu/landmarks.hpp"
+#include "cpu/neighbors.hpp"
+#include "cpu/point_source.hpp"
+#include "cpu/spanning_tree.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace topo_interp;
+
+namespace {
+
+template <class T>
+using Points = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void require(bool fits, const char* message) {
+  if (!fits) throw std::invalid_argument(message);
+}
+
+constexpr std::int64_t most_rows = 2147483647;
+
+// Gives a vector's memory to a numpy array.
+template <class T>
+nb::ndarray<nb::numpy, T> to_numpy(std::vector<T>&& values, std::vector<std::size_t> shape) {
+  auto owned = std::make_unique<std::vector<T>>(std::move(values));
+  T* data = owned->data();
+  nb::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  (void)owned.release();
+  return nb::ndarray<nb::numpy, T>(data, shape.size(), shape.data(), owner);
+}
+template <class T>
+nb::ndarray<nb::numpy, T> to_numpy(std::vector<T>&& values) {
+  const std::size_t size = values.size();
+  return to_numpy(std::move(values), {size});
+}
+
+// A source together with the array that it reads.
+template <class T>
+struct Source {
+  nb::object owner;
+  std::unique_ptr<DistanceSource<T>> distances;
+  const PointSource<T>* points = nullptr;  // null for a matrix
+};
+
+template <class T>
+Source<T> point_source(Points<T> x, const std::string& metric, const std::string& isa, int threads, bool rounding) {
+  require(static_cast<std::int64_t>(x.shape(0)) >= 1 && static_cast<std::int64_t>(x.shape(0)) <= most_rows, "1 to 2^31 - 1 rows are needed");
+  require(threads >= 1, "threads is at least 1");
+  const auto cols = static_cast<std::int64_t>(x.shape(1));
+  const MatrixView<T> rows{x.data(), static_cast<std::int64_t>(x.shape(0)), cols, cols};
+  const MetricKind kind = metric_named(metric);
+  const Isa set = isa_named(isa);
+  std::unique_ptr<PointSource<T>> source;
+  run_interruptible(nb::none(), [&](Control& control) {
+    source = std::make_unique<PointSource<T>>(rows, kind, set, threads, rounding, control);
+  });
+  const PointSource<T>* points = source.get();
+  return {nb::cast(x), std::move(source), points};
+}
+
+Source<float> matrix_source(Vector<float> condensed, std::int64_t n) {
+  require(n >= 1 && n <= most_rows && static_cast<std::int64_t>(condensed.shape(0)) == n * (n - 1) / 2,
+          "the condensed matrix of n points has n (n - 1) / 2 entries");
+  return {nb::cast(condensed), std::make_unique<CondensedSource>(condensed.data(), n), nullptr};
+}
+
+std::vector<std::int32_t> checked_rows(const Rows& rows, std::int64_t n) {
+  std::vector<std::int32_t> out(rows.shape(0));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    require(rows.data()[i] >= 0 && rows.data()[i] < n, "an index leaves the rows");
+    out[i] = static_cast<std::int32_t>(rows.data()[i]);
+  }
+  return out;
+}
+
+template <class T>
+nb::tuple knn(const Source<T>& source, std::int64_t k, int threads, nb::object progress) {
+  const std::int64_t n = source.distances->size();
+  require(k >= 1 && k < n && threads >= 1, "1 <= k < n and threads >= 1 are needed");
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(n * k));
+  std::vector<T> lengths(static_cast<std::size_t>(n * k));
+  run_interruptible(std::move(progress), [&](Control& control) {
+    const NeighborLists<T> lists = nearest_neighbors(*source.distances, k, threads, control);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const Neighbor<T>* row = lists.row(i);
+      for (std::int64_t place = 0; place < k; ++place) {
+        indices[static_cast<std::size_t>(i * k + place)] = row[place].index;
+        lengths[static_cast<std::size_t>(i * k + place)] = row[place].distance;
+      }
+    }
+  });
+  const std::vector<std::size_t> shape{static_cast<std::size_t>(n), static_cast<std::size_t>(k)};
+  return nb::make_tuple(to_numpy(std::move(indices), shape), to_numpy(std::move(lengths), shape));
+}
+
+template <class T>
+nb::tuple within_radius(const Source<T>& source, double radius, std::int64_t most_pairs, int threads, nb::object progress) {
+  require(radius >= 0 && most_pairs >= 0 && threads >= 1, "radius >= 0, most_pairs >= 0 and threads >= 1 are needed");
+  T limit = static_cast<T>(radius);
+  // The largest number of this type that is not above the radius: rounding must let no pair in.
+  if (static_cast<double>(limit) > radius) limit = std::nextafter(limit, T(-1));
+  RadiusGraph<T> graph;
+  std::int64_t found = -1;
+  double part = 0;
+  run_interruptible(std::move(progress), [&](Control& control) {
+    try {
+      graph = radius_graph(*source.distances, limit, most_pairs, threads, control);
+    } catch (const OverBudget& over) {
+      found = over.pairs;
+      part = over.part;
+    }
+  });
+  if (found >= 0) return nb::make_tuple(found, part);
+  return nb::make_tuple(to_numpy(std::move(graph.indptr)), to_numpy(std::move(graph.indices)), to_numpy(std::move(graph.distances)));
+}
+
+template <class T>
+nb::tuple tree(const Source<T>& source, std::int64_t neighbors, std::int64_t table, double refresh_share, int threads, nb::object progress) {
+  require(neighbors >= 1 && table >= 0 && refresh_share >= 0 && threads >= 1, "neighbors >= 1 and threads >= 1 are needed");
+  SpanningTreeOptions options;
+  options.neighbors = neighbors;
+  options.table = table;
+  options.refresh_share = refresh_share;
+  options.threads = threads;
+  SpanningTree<T> found;
+  run_interruptible(std::move(progress), [&](Control& control) { found = spanning_tree(*source.distances, options, control); });
+  std::vector<std::int64_t> ends;
+  std::vector<T> lengths;
+  ends.reserve(2 * found.edges.size());
+  lengths.reserve(found.edges.size());
+  for (const Edge<T>& edge : found.edges) {
+    ends.push_back(edge.i);
+    ends.push_back(edge.j);
+    lengths.push_back(edge.length);
+  }
+  nb::dict work;
+  work["rounds"] = found.work.rounds;
+  work["refreshed"] = found.work.refreshed;
+  work["components"] = found.work.components;
+  const std::vector<std::size_t> shape{found.edges.size(), 2};
+  return nb::make_tuple(to_numpy(std::move(ends), shape), to_numpy(std::move(lengths)), work);
+}
+
+template <class T>
+nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, Rows indices, Vector<T> radii, Rows nearest,
+                   Vector<T> distances, int threads, nb::object progress) {
+  const std::int64_t n = source.distances->size();
+  require(k >= 1 && k <= n && start >= 0 && start < n && threads >= 1, "1 <= k <= n and 0 <= start < n are needed");
+  Landmarks<T> landmarks;
+  if (indices.shape(0) > 0) {
+    require(radii.shape(0) == indices.shape(0) && static_cast<std::int64_t>(nearest.shape(0)) == n &&
+                static_cast<std::int64_t>(distances.shape(0)) == n,
+            "the landmarks to go on from belong to other points");
+    (void)checked_rows(indices, n);
+    landmarks.indices.assign(indices.data(), indices.data() + indices.shape(0));
+    landmarks.insertion_radii.assign(radii.data(), radii.data() + radii.shape(0));
+    landmarks.nearest.assign(nearest.data(), nearest.data() + n);
+    landmarks.distances.assign(distances.data(), distances.data() + n);
+  }
+  run_interruptible(std::move(progress),
+                    [&](Control& control) { add_farthest_points(*source.distances, k, start, landmarks, threads, control); });
+  return nb::make_tuple(to_numpy(std::move(landmarks.indices)), to_numpy(std::move(landmarks.insertion_radii)),
+                        to_numpy(std::move(landmarks.nearest)), to_numpy(std::move(landmarks.distances)));
+}
+
+template <class T>
+double distortion(const Source<T>& source, Rows landmarks, Rows nearest, double up_to, int threads, nb::object progress) {
+  const std::int64_t n = source.distances->size();
+  require(landmarks.shape(0) >= 1 && static_cast<std::int64_t>(nearest.shape(0)) == n && threads >= 1,
+          "landmarks and the nearest one of every row are needed");
+  const std::vector<std::int32_t> chosen = checked_rows(landmarks, n);
+  const std::vector<std::int32_t> places = checked_rows(nearest, static_cast<std::int64_t>(chosen.size()));
+  double largest = 0;
+  run_interruptible(std::move(progress), [&](Control& control) {
+    largest = largest_distortion(*source.distances, chosen, places, up_to, threads, control);
+  });
+  return largest;
+}
+
+template <class T>
+double excess(const Source<T>& distances, const Source<T>& smaller, int threads, nb::object progress) {
+  require(distances.distances->size() == smaller.distances->size() && threads >= 1, "both sources have the same points");
+  double largest = 0;
+  run_interruptible(std::move(progress), [&](Control& control) {
+    largest = largest_excess(*distances.distances, *smaller.distances, threads, control);
+  });
+  return largest;
+}
+
+template <class T>
+void bind_for(nb::module_& m, const char* name) {
+  nb::class_<Source<T>>(m, name, "Distances that are computed or read tile by tile.")
+      .def_prop_ro("n", [](const Source<T>& source) { return source.distances->size(); })
+      .def("rounding", [](const Source<T>& source) { return source.points ? source.points->rounding() : 0.0; },
+           "A proved bound on the rounding of the distances that were handed out so far; 0 for a matrix.");
+  m.def("point_source", &point_source<T>, "x"_a.noconvert(), "metric"_a, "isa"_a = "", "threads"_a = 1, "rounding"_a = false);
+  m.def("knn", &knn<T>, "source"_a, "k"_a, "threads"_a, "progress"_a.none() = nb::none(),
+        "Indices and distances of the k nearest neighbors of every row.");
+  m.def("within_radius", &within_radius<T>, "source"_a, "radius"_a, "most_pairs"_a, "threads"_a, "progress"_a.none() = nb::none(),
+        "indptr, indices and distances of the radius graph; or, over most_pairs, the pairs found so far and in which part.");
+  m.def("spanning_tree", &tree<T>, "source"_a, "neighbors"_a, "table"_a = 0, "refresh_share"_a = 0.25, "threads"_a = 1,
+        "progress"_a.none() = nb::none(), "Edges and lengths of the minimum spanning tree, and what it took.");
+  m.def("farthest_points", &farthest<T>, "source"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
+        "nearest"_a.noconvert(), "distances"_a.noconvert(), "threads"_a, "progress"_a.none() = nb::none());
+  m.def("largest_distortion", &distortion<T>, "source"_a, "landmarks"_a, "nearest"_a, "up_to"_a, "threads"_a,
+        "progress"_a.none() = nb::none());
+  m.def("largest_excess", &excess<T>, "distances"_a, "smaller"_a, "threads"_a, "progress"_a.none() = nb::none());
+  m.def(sizeof(T) == sizeof(float) ? "radius_graph_bytes_per_pair_float32" : "radius_graph_bytes_per_pair_float64",
+        &radius_graph_bytes_per_pair<T>);
+}
+
+}  // namespace
+
+void bind_neighbors(nb::module_& m) {
+  bind_for<float>(m, "DistanceSource32");
+  bind_for<double>(m, "DistanceSource64");
+  m.def("matrix_source", &matrix_source, "condensed"_a.noconvert(), "n"_a);
+}

@@ -1,0 +1,87 @@
+// One pass over all pairs: tiles handed to threads, each visited once and then forgotten.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cpu/distance_source.hpp"
+#include "cpu/parallel.hpp"
+#include "interrupt.hpp"
+
+namespace topo_interp {
+
+template <class T>
+struct TileWorker {
+  std::unique_ptr<typename DistanceSource<T>::Reader> reader;
+  std::vector<T> tile;
+  explicit TileWorker(const DistanceSource<T>& source)
+      : reader(source.reader()), tile(static_cast<std::size_t>(DistanceSource<T>::side * DistanceSource<T>::side)) {}
+};
+
+template <class T>
+std::vector<TileWorker<T>> tile_workers(const DistanceSource<T>& source, int threads) {
+  std::vector<TileWorker<T>> workers;
+  for (int worker = 0; worker < threads; ++worker) workers.emplace_back(source);
+  return workers;
+}
+
+// Visits every pair i < j once: visit(i0, i1, j0, j1, tile). The tiles next to the diagonal come first: rows that lie near
+// each other in the input are often near each other in space, and what keeps the nearest wants to see those early.
+// Throws Interrupted when the caller asks to stop.
+template <class T, class Visit>
+void visit_pairs(const DistanceSource<T>& source, int threads, Control& control, Visit&& visit) {
+  constexpr std::int64_t side = DistanceSource<T>::side;
+  const std::int64_t n = source.size(), blocks = (n + side - 1) / side;
+  struct Place {
+    std::int64_t i, j;
+  };
+  std::vector<Place> tiles;
+  for (std::int64_t offset = 0; offset < blocks; ++offset)
+    for (std::int64_t block = 0; block + offset < blocks; ++block) tiles.push_back({block * side, (block + offset) * side});
+  const auto count = static_cast<std::int64_t>(tiles.size());
+  threads = static_cast<int>(std::min<std::int64_t>(threads, count));
+  std::vector<TileWorker<T>> workers = tile_workers(source, threads);
+  control.done.store(0);
+  control.total.store(count);
+  parallel_for(threads, count, control, [&](std::int64_t piece, int index) {
+    TileWorker<T>& worker = workers[static_cast<std::size_t>(index)];
+    const auto [i0, j0] = tiles[static_cast<std::size_t>(piece)];
+    const std::int64_t i1 = std::min(i0 + side, n), j1 = std::min(j0 + side, n);
+    worker.reader->tile(i0, i1, j0, j1, worker.tile.data(), control);
+    if (control.stopped()) return;
+    visit(i0, i1, j0, j1, worker.tile.data());
+    control.done.fetch_add(1, std::memory_order_relaxed);
+  });
+  if (control.stopped()) throw Interrupted();
+}
+
+// Visits the listed rows against all columns: visit(first, last, j0, j1, tile) for the places [first, last) of the list. All
+// tiles of one row are visited by the same thread, so that a visit may write what belongs to its rows.
+template <class T, class Visit>
+void visit_rows(const DistanceSource<T>& source, const std::vector<std::int32_t>& rows, int threads, Control& control,
+                Visit&& visit) {
+  constexpr std::int64_t side = DistanceSource<T>::side;
+  const std::int64_t n = source.size(), count = static_cast<std::int64_t>(rows.size());
+  const std::int64_t step = std::clamp<std::int64_t>((count + 2 * threads - 1) / (2 * threads), 1, side);
+  const std::int64_t pieces = (count + step - 1) / step;
+  threads = static_cast<int>(std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(pieces, 1)));
+  std::vector<TileWorker<T>> workers = tile_workers(source, threads);
+  control.done.store(0);
+  control.total.store(pieces * ((n + side - 1) / side));
+  parallel_for(threads, pieces, control, [&](std::int64_t piece, int index) {
+    TileWorker<T>& worker = workers[static_cast<std::size_t>(index)];
+    const std::int64_t first = piece * step, last = std::min(first + step, count);
+    worker.reader->choose(rows.data() + first, last - first);
+    for (std::int64_t j0 = 0; j0 < n; j0 += side) {
+      const std::int64_t j1 = std::min(j0 + side, n);
+      worker.reader->chosen_tile(j0, j1, worker.tile.data(), control);
+      if (control.stopped()) return;
+      visit(first, last, j0, j1, worker.tile.data());
+      control.done.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  if (control.stopped()) throw Interrupted();
+}
+
+}  // namespace topo_interp
