@@ -56,6 +56,7 @@ using Condensed = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>
 template <class T>
 MatrixView<T> view(const Points<T>& points) {
   const auto cols = static_cast<std::int64_t>(points.shape(1));
+  if (points.shape(0) == 0 || cols == 0) throw std::invalid_argument("at least one row and one coordinate are needed");
   return {points.data(), static_cast<std::int64_t>(points.shape(0)), cols, cols};
 }
 
@@ -164,7 +165,7 @@ void bind_for(nb::module_& m) {
 void bind_distances(nb::module_& m) {
   bind_for<float>(m);
   bind_for<double>(m);
-  m.def("widen_bfloat16", &widen_bfloat16, nb::arg("x"), nb::arg("out").noconvert(), "bfloat16 of any stride, exactly, to float32.");
+  m.def("widen_bfloat16", &widen_bfloat16, nb::arg("x").noconvert(), nb::arg("out").noconvert(), "bfloat16 of any stride, exactly, to float32.");
   m.def(
       "instruction_sets",
       [] {

@@ -80,6 +80,6 @@ void bind_links(nb::module_& m) {
         out["seconds"] = nb::make_tuple(r.seconds[0], r.seconds[1], r.seconds[2], r.seconds[3]);
         return out;
       });
-  m.def("links_rips", &links_rips, "condensed"_a, "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
+  m.def("links_rips", &links_rips, "condensed"_a.noconvert(), "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
         "progress"_a.none() = nb::none(), "max_dim"_a = 1, "isa"_a = -1, "wide"_a = false);
 }

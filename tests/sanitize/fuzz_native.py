@@ -1,0 +1,135 @@
+"""Feeds the kernels wrong arguments for a bounded time: errors only, never a crash and never a hang.
+
+    python fuzz_native.py [seconds] [seed]
+
+Each call starts from arguments that work and spoils one or two of them. What a kernel raises is its business; that the process
+lives, and that every call ends, is checked here (and under AddressSanitizer also that no byte outside was touched).
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import inspect
+import sys
+import time
+import warnings
+from collections import Counter
+
+import numpy as np
+
+from topo_interp._native import cpu
+
+LONGEST_CALL = 20.0  # seconds; a spoiled call of these sizes takes milliseconds, or minutes under a sanitizer's slowdown never
+
+
+def points(rng: np.random.Generator, n: int = 20, d: int = 5, dtype: type = np.float32) -> np.ndarray:
+    return rng.normal(size=(n, d)).astype(dtype)
+
+
+def condensed(rng: np.random.Generator, n: int = 12) -> np.ndarray:
+    return rng.random(n * (n - 1) // 2).astype(np.float32)
+
+
+# Arguments that work, by name of the kernel. A kernel without an entry fails the test below.
+VALID = {
+    "build_info": lambda rng: [],
+    "instruction_sets": lambda rng: [],
+    "pairwise": lambda rng: [points(rng), None, np.empty((20, 20), np.float32), "euclidean", 2],
+    "condensed": lambda rng: [points(rng), np.empty(190, np.float32), "euclidean", 2],
+    "distance_tile": lambda rng: [points(rng), points(rng, 9), 3, 2, np.empty((5, 4), np.float32), "euclidean"],
+    "scan": lambda rng: [points(rng), 2],
+    "widen_bfloat16": lambda rng: [points(rng), np.empty((20, 5), np.float32)],
+    "links_rips": lambda rng: [condensed(rng), 12, float("inf"), 3, 2],
+}
+
+
+def spoiled(value: object, rng: np.random.Generator) -> object:
+    """Something that is not quite ``value``."""
+    if isinstance(value, np.ndarray) and (value.size > 10**6 or value.dtype == object):  # spoiled enough
+        return value
+    if isinstance(value, np.ndarray):
+        readonly = value.copy()
+        readonly.flags.writeable = False
+        poisoned = value.copy()
+        if poisoned.size and value.dtype != object:
+            bad = [np.nan, np.inf, -np.inf, -1.0, 3e38, 1e-45, 0.0] if value.dtype.kind in "fc" else [-1, 0, 1]
+            poisoned.reshape(-1)[rng.integers(poisoned.size)] = bad[rng.integers(len(bad))]
+        axis = int(rng.integers(value.ndim))
+        huge = np.lib.stride_tricks.as_strided(value, shape=(2**31, *value.shape[1:]), strides=(0,) * value.ndim)
+        choices = [
+            value[:0],
+            np.take(value, range(value.shape[axis] - 1), axis=axis),
+            np.concatenate((value, value), axis=axis),
+            value[::-1],
+            value[..., ::2],
+            value.T,
+            np.asfortranarray(value),
+            value.astype(np.float64),
+            value.astype(np.float16),
+            value.astype(np.int64),
+            value.astype(complex),
+            value.astype(object),
+            value.reshape(-1),
+            value[None],
+            value.reshape(-1)[:1].reshape(())[()] if value.size else value,
+            np.zeros(value.shape, value.dtype),
+            readonly,
+            poisoned,
+            huge,
+            np.empty((0, 0), value.dtype),
+            np.empty((3, 0), value.dtype),
+            value.tolist(),
+            value.byteswap().view(value.dtype.newbyteorder()),
+            np.frombuffer(b"\0" + value.tobytes() + b"\0\0\0", np.uint8)[1 : 1 + value.nbytes].view(value.dtype).reshape(value.shape)
+            if value.size
+            else value,
+        ]
+        return choices[rng.integers(len(choices))]
+    choices = [None, -1, 0, 1, 2, 4, 7, 2**31 - 1, 2**31, 2**63 - 1, -(2**63), 2**70, 1.5, float("nan"), float("inf"), -1.0, 1e308]
+    choices += ["", "euclidean", "cosine", "hamming", "chebyshev", "correlation", "\0", "é" * 50, b"x", [], {}, object(), np.float32(2), True]
+    if isinstance(value, int):  # thread counts and sizes: no thousand threads, no real terabyte
+        choices = [choice for choice in choices if not (isinstance(choice, int) and 64 < choice < 2**31 - 1)]
+    return choices[rng.integers(len(choices))]
+
+
+def kernels() -> list[str]:
+    return [name for name, member in inspect.getmembers(cpu, callable) if not name.startswith("__") and not inspect.isclass(member)]
+
+
+def main(seconds: float, seed: int) -> None:
+    names = kernels()
+    missing = sorted(set(names) - set(VALID))
+    if missing:
+        sys.exit(f"no valid arguments are known for {missing}: add them to VALID")
+    rng = np.random.default_rng(seed)
+    for name in names:  # the starting points do work, or the fuzz would test nothing but the first check
+        if name != "widen_bfloat16":  # numpy has no bfloat16 of its own; its valid calls are tested with torch and ml_dtypes
+            getattr(cpu, name)(*VALID[name](rng))
+    outcomes: Counter[str] = Counter()
+    deadline = time.monotonic() + seconds
+    calls = 0
+    while time.monotonic() < deadline:
+        name = names[rng.integers(len(names))]
+        arguments = VALID[name](rng)
+        for _ in range(int(rng.integers(1, 3))):
+            if arguments:
+                k = int(rng.integers(len(arguments)))
+                arguments[k] = spoiled(arguments[k], rng)
+        if "-v" in sys.argv:
+            print(name, [a if not isinstance(a, np.ndarray) else (a.shape, a.strides, a.dtype) for a in arguments], flush=True)
+        faulthandler.dump_traceback_later(LONGEST_CALL, exit=True)
+        try:
+            getattr(cpu, name)(*arguments)
+            outcomes["answer"] += 1
+        except (TypeError, ValueError, OverflowError, MemoryError, RuntimeError) as error:
+            outcomes[type(error).__name__] += 1
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        calls += 1
+    print(f"{calls} calls of {len(names)} kernels: {dict(outcomes)}")
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    warnings.simplefilter("ignore")  # spoiling casts without care
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0, int(sys.argv[2]) if len(sys.argv) > 2 else 0)
