@@ -18,7 +18,7 @@ LAYERS = [
     {"summaries"},
     {"inference"},
     {"comparison"},
-    {"cautions", "profile", "report"},  # one layer: a profile writes its own report
+    {"cautions", "profile", "profile_file", "report"},  # one layer: a profile writes its own report
     {"cli", "demo"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that

@@ -6,18 +6,15 @@ import dataclasses
 import datetime
 import difflib
 import html
-import json
 import math
 import os
 import re
-import tempfile
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from topo_interp._errors import InputError, SealError, TopoInterpError
+from topo_interp._errors import InputError, TopoInterpError
 from topo_interp._native import default_threads
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Profile", "SiteResult", "profile"]
-
-_FORMAT = "topo_interp.profile/1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,71 +157,16 @@ class Profile:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything into one file (a zip of JSON and npz, no pickle); returns its path."""
-        path = Path(path)
-        if not path.parent.is_dir():
-            raise InputError(
-                f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first"
-            )
-        index: list[dict[str, Any]] = []
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            part = Path(folder) / "part.zip"
-            with zipfile.ZipFile(part, "w") as archive:
-                for number, result in enumerate(self.results):
-                    member = f"diagrams/{number:05d}.npz"
-                    if result.diagrams is not None:
-                        result.diagrams.save(Path(folder) / "diagrams.npz")
-                        archive.write(Path(folder) / "diagrams.npz", member)
-                    index.append(
-                        {
-                            **{
-                                name: getattr(result, name)
-                                for name in ("site", "recipe", "n", "d", "groups", "error")
-                            },
-                            "baselines": {key: _text(value) for key, value in result.baselines.items()},
-                            "cautions": [[caution.kind, caution.text] for caution in result.cautions],
-                            "diagrams": None if result.diagrams is None else member,
-                        }
-                    )
-                document = {
-                    "format": _FORMAT,
-                    "about": dict(self.about),
-                    "recipes": [[name, recipe.to_dict()] for name, recipe in self.recipes.items()],
-                    "results": index,
-                }
-                archive.writestr("profile.json", json.dumps(document, indent=1, allow_nan=False))
-            os.replace(part, path)  # a cut-off write never has the final name
-        return path
+        from topo_interp.profile_file import write_profile
+
+        return write_profile(self, Path(path))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Profile:
         """The profile written by :meth:`save`."""
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"there is no profile at {str(path)!r}; Profile.save(path) writes one")
-        try:
-            with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-                document = json.loads(archive.read("profile.json"))
-                if document.get("format") != _FORMAT:
-                    raise InputError(
-                        f"{str(path)!r} has the format {document.get('format')!r}; this version reads {_FORMAT!r}"
-                    )
-                results = []
-                for entry in document["results"]:
-                    member = entry.pop("diagrams")
-                    found = None
-                    if member is not None:
-                        (Path(folder) / "diagrams.npz").write_bytes(archive.read(member))
-                        found = Diagrams.load(Path(folder) / "diagrams.npz")
-                    entry["groups"] = tuple(entry["groups"])
-                    entry["cautions"] = tuple(Caution(kind, text) for kind, text in entry["cautions"])
-                    entry["baselines"] = {key: float(value) for key, value in entry["baselines"].items()}
-                    results.append(SiteResult(**entry, diagrams=found))
-        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-            raise SealError(
-                f"{str(path)!r} is not a whole profile ({error}); write it again with Profile.save(path)"
-            ) from error
-        recipes = {name: Rips.from_json(json.dumps(plain)) for name, plain in document["recipes"]}
-        return cls(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]))
+        from topo_interp.profile_file import read_profile
+
+        return read_profile(Path(path))
 
     def __repr__(self) -> str:
         failed = sum(1 for r in self.results if r.error)
@@ -304,11 +244,17 @@ def _run(
     )
 
 
+class _Unread(NamedTuple):
+    """In the place of a site's points: what went wrong. Words, because not every exception can go to another process."""
+
+    message: str
+
+
 def _read(store: Mapping[str, Any], site: str) -> Any:
     try:
         return store[site]
     except Exception as error:  # noqa: BLE001 - told in the site's row
-        return error
+        return _Unread(_message(error))
 
 
 def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> SiteResult:
@@ -316,9 +262,9 @@ def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> Si
     from topo_interp.summaries.baselines import baselines
 
     shape, groups = (0, 0), tuple(getattr(cloud, "groups", ()))
+    if isinstance(cloud, _Unread):
+        return SiteResult(site, name, error=cloud.message)
     try:
-        if isinstance(cloud, Exception):
-            raise cloud
         points = as_points(cloud)
         shape = points.shape
         # What an engine leaves for cycles is large and of no use in a table.
@@ -377,10 +323,6 @@ def _about(store: Any) -> dict[str, Any]:
         "version": topo_interp.__version__,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
-
-
-def _text(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)  # JSON has no infinity; float() reads the text back
 
 
 def _chosen(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:
