@@ -201,3 +201,11 @@ def test_capture_end_to_end(tmp_path):
     store = ti.open_store(tmp_path / "a.acts")
     assert {site: cloud.shape for site, cloud in store.items()} == {"0": (10, 4), "1": (10, 4)}
     np.testing.assert_array_equal(store["1"].points, np.maximum(store["0"].points, 0))
+
+
+def test_cost_names_memory_and_time_of_every_site(run, store):
+    code, out, err = run("cost", store)
+    lines = out.splitlines()
+    assert (code, err) == (0, "") and len(lines) == 3
+    assert lines[0].startswith("layers.0  30 x 2 points with engine 'links': about 5.22 kB and ")
+    assert lines[2].startswith("all 2 sites one after another: about ")

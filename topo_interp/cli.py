@@ -209,6 +209,26 @@ def info(
         typer.echo("verified: every file has the bytes that the manifest sealed")
 
 
+@app.command(epilog="Example: topo-interp cost run.acts --max-dim 1")
+@_told
+def cost(
+    store: Annotated[Path, typer.Argument(help="A store.")],
+    metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
+    max_dim: Annotated[int, typer.Option(help="Highest degree of homology.")] = 1,
+) -> None:
+    """What a report would take, before it runs: memory and time by site, from short runs on this machine."""
+    import topo_interp as ti
+
+    opened = ti.open_store(store)
+    recipe = ti.Rips(metric, max_dim=max_dim)
+    seconds = 0.0
+    for site in opened:
+        estimate = ti.cost(recipe, *opened.shape(site))
+        seconds += estimate.seconds
+        typer.echo(f"{site}  {estimate}")
+    typer.echo(f"all {len(opened)} sites one after another: about {seconds:.2g} s")
+
+
 @app.command(epilog="Example: topo-interp demo --out my-demo")
 @_told
 def demo(
