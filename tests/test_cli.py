@@ -207,5 +207,5 @@ def test_cost_names_memory_and_time_of_every_site(run, store):
     code, out, err = run("cost", store)
     lines = out.splitlines()
     assert (code, err) == (0, "") and len(lines) == 3
-    assert lines[0].startswith("layers.0  30 x 2 points with engine 'links': about 5.22 kB and ")
+    assert lines[0].startswith("layers.0  30 x 2 points with engine 'links': about 6.96 kB and ")
     assert lines[2].startswith("all 2 sites one after another: about ")
