@@ -95,15 +95,16 @@ def _from_numpy(x: Any, name: str) -> np.ndarray:
 
 def _widened(array: np.ndarray, name: str) -> np.ndarray:
     dtype = array.dtype
-    if dtype in (np.float32, np.float64):
-        return np.ascontiguousarray(array, dtype=dtype.newbyteorder("="))
-    if dtype == np.float16 or (dtype.kind in "Vf" and dtype.itemsize <= 2 and _is_ml_dtypes_float(dtype)):
+    if dtype.type in (np.float32, np.float64):
+        return np.ascontiguousarray(array, dtype=dtype.type)
+    if dtype.type is np.float16 or _is_ml_dtypes_float(dtype):
         return np.ascontiguousarray(array.astype(np.float32))
     if dtype.kind == "b":
         return np.ascontiguousarray(array.astype(np.float64))
     if dtype.kind in "iu":
         wide = np.ascontiguousarray(array.astype(np.float64))
-        if dtype.itemsize == 8 and (np.abs(wide) > 2.0**53).any():
+        large = np.abs(wide) >= 2.0**53
+        if any(int(w) != int(v) for w, v in zip(wide[large], array[large])):
             raise InputError(
                 f"{name} of dtype {dtype} holds integers beyond 2^53, which float64 can not represent; subtract an "
                 f"offset first, or say {name}.astype(np.float64) if rounding is meant"
@@ -116,4 +117,4 @@ def _widened(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _is_ml_dtypes_float(dtype: np.dtype) -> bool:
-    return dtype.type.__module__ == "ml_dtypes" and "float" in dtype.name
+    return dtype.type.__module__ == "ml_dtypes" and "float" in dtype.name and dtype.itemsize <= 2

@@ -1,9 +1,11 @@
 #include "cpu/pairwise.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
 #define TOPO_INTERP_ISA common
 #include "cpu/parallel.hpp"
@@ -76,11 +78,9 @@ std::int64_t chain_length(bool products, std::int64_t cols) {
 
 // Exponent of the lowest set bit of a double, so that it is an odd multiple of 2^exponent; subnormals are not told apart.
 int lowest_bit(double value) {
-  std::uint64_t bits;
-  static_assert(sizeof bits == sizeof value);
-  __builtin_memcpy(&bits, &value, sizeof bits);
+  const auto bits = std::bit_cast<std::uint64_t>(value);
   const std::uint64_t mantissa = (bits & ((std::uint64_t{1} << 52) - 1)) | std::uint64_t{1} << 52;
-  return static_cast<int>(bits >> 52 & 2047) - 1075 + __builtin_ctzll(mantissa);
+  return static_cast<int>(bits >> 52 & 2047) - 1075 + std::countr_zero(mantissa);
 }
 
 // Columns whose entries are all small multiples of a power of two (integers, say) get their center rounded to a multiple of
@@ -509,40 +509,33 @@ double condensed_distances(const PairwiseDistances<T>& distances, float* out, in
   return distances.rounding(stats, largest) + narrowing;
 }
 
+// The bits of |x| order like |x|, as integers, with infinity and NaN above all numbers: one maximum sees both.
 template <class T>
 std::int64_t first_bad_row(MatrixView<T> x, int threads, const Control& control, double& largest) {
+  using Bits = std::conditional_t<sizeof(T) == sizeof(float), std::int32_t, std::int64_t>;
+  constexpr Bits without_sign = std::numeric_limits<Bits>::max();
+  const Bits infinity = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
   const std::int64_t piece = chunk_rows(x.rows), count = pieces(x.rows, piece);
   std::vector<std::int64_t> bad(static_cast<std::size_t>(count), -1);
-  std::vector<T> most(static_cast<std::size_t>(count), T(0));
+  std::vector<Bits> most(static_cast<std::size_t>(count), 0);
   parallel_for(threads, count, control, [&](std::int64_t chunk, int) {
-    constexpr int lanes = 16;
-    T peak[lanes] = {};
+    Bits peak = 0;
     for (std::int64_t i = chunk * piece; i < std::min(x.rows, (chunk + 1) * piece); ++i) {
       const T* row = x.data + i * x.row_stride;
-      T spoiled[lanes] = {};  // x - x is 0, or NaN for NaN and infinities
-      std::int64_t k = 0;
-      for (; k + lanes <= x.cols; k += lanes)
-        for (int l = 0; l < lanes; ++l) {
-          const T entry = row[k + l], size = entry < 0 ? -entry : entry;
-          spoiled[l] += entry - entry;
-          peak[l] = peak[l] < size ? size : peak[l];
-        }
-      for (; k < x.cols; ++k) {
-        spoiled[0] += row[k] - row[k];
-        peak[0] = std::max(peak[0], std::abs(row[k]));
+      for (std::int64_t k = 0; k < x.cols; ++k) {
+        const Bits size = std::bit_cast<Bits>(row[k]) & without_sign;
+        peak = size > peak ? size : peak;
       }
-      T sum = 0;
-      for (const T part : spoiled) sum += part;
-      if (sum != 0) {
+      if (peak >= infinity) {
         bad[static_cast<std::size_t>(chunk)] = i;
         return;
       }
     }
-    most[static_cast<std::size_t>(chunk)] = *std::max_element(peak, peak + lanes);
+    most[static_cast<std::size_t>(chunk)] = peak;
   });
   for (const std::int64_t row : bad)
     if (row >= 0) return row;
-  largest = static_cast<double>(*std::max_element(most.begin(), most.end()));
+  largest = static_cast<double>(std::bit_cast<T>(*std::max_element(most.begin(), most.end())));
   return -1;
 }
 

@@ -12,9 +12,9 @@ from topo_interp._native import cpu
 from topo_interp.arrays import as_matrix, as_points, require_finite
 from topo_interp.geometry.distances import (
     common_exponent,
+    requested_isa,
     require_directions,
     require_memory,
-    requested_isa,
     scale_back,
     threads_or_default,
 )
@@ -139,9 +139,15 @@ class DistanceMatrix:
 
     def take(self, index: Any) -> DistanceMatrix:
         """The distances among the points chosen by integers or a mask, in that order; a point may come twice."""
-        chosen = np.arange(self.n)[np.asarray(index)]
-        if chosen.ndim != 1 or len(chosen) == 0:
-            raise InputError(f"index chooses shape {chosen.shape}; a list of at least one point is needed")
+        index = np.asarray(index)
+        if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "biu":
+            raise InputError(
+                f"index has dtype {index.dtype} and shape {index.shape}; a list of integers or a mask is needed that chooses "
+                "at least one point"
+            )
+        chosen = np.arange(self.n)[index]
+        if len(chosen) == 0:
+            raise InputError("the mask chooses no row; at least one point is needed")
         first, second = np.triu_indices(len(chosen), 1)
         a, b = chosen[first], chosen[second]
         low, high = np.minimum(a, b), np.maximum(a, b)

@@ -1,0 +1,118 @@
+"""Inputs become one kind of array: exactly, or with an error that says what to do."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pandas
+import pytest
+import scipy.sparse
+
+import topo_interp as ti
+from topo_interp.arrays import as_points
+
+GRID = np.arange(12).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    "dtype, wide",
+    [
+        (np.float16, np.float32), (ml_dtypes.bfloat16, np.float32), (ml_dtypes.float8_e4m3fn, np.float32),
+        (np.float32, np.float32), (np.float64, np.float64), (">f4", np.float32), (">f8", np.float64),
+        (np.bool_, np.float64), (np.uint8, np.float64), (np.int32, np.float64), (np.int64, np.float64), (np.uint64, np.float64),
+    ],
+)  # fmt: skip
+def test_values_survive_and_dtypes_widen(dtype, wide):
+    given = GRID.astype(dtype)
+    points = as_points(given)
+    assert points.dtype == wide and points.dtype.isnative and points.flags.c_contiguous
+    assert (points == given.astype(np.float64)).all()
+
+
+def test_what_fits_is_not_copied():
+    for dtype in (np.float32, np.float64):
+        given = GRID.astype(dtype)
+        assert np.shares_memory(as_points(given), given)
+    assert np.shares_memory(as_points(ti.PointCloud(given)), given)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [lambda a: a[::2], lambda a: a[:, ::-1], lambda a: a.T, lambda a: a[:, 1:3], lambda a: np.broadcast_to(a[0], (5, 4))],
+)
+def test_any_stride(view):
+    given = view(GRID.astype(np.float32))
+    assert (as_points(given) == given).all()
+    assert as_points(given).flags.c_contiguous
+
+
+def test_lists_frames_and_clouds():
+    frame = pandas.DataFrame(GRID, columns=list("abcd"))
+    cloud = ti.PointCloud(GRID.astype(ml_dtypes.bfloat16))
+    for given in (GRID.tolist(), frame, cloud):
+        assert (as_points(given) == GRID).all()
+
+
+def test_torch_tensors():
+    torch = pytest.importorskip("torch")
+    base = torch.arange(24, dtype=torch.float32).reshape(4, 6) / 8
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.int64, torch.bool):
+        for tensor in (base.to(dtype), base.to(dtype).T, base.to(dtype)[:, ::2], base.to(dtype)[1:, 1:]):
+            expected = tensor.to(torch.float64).numpy()
+            assert (as_points(tensor) == expected).all()
+    assert as_points(base.bfloat16()).dtype == np.float32
+    assert (as_points(base.clone().requires_grad_()) == base.numpy()).all()
+    assert (as_points(torch.nn.Parameter(base.bfloat16())) == base.numpy()).all()
+    special = torch.tensor([[1e-40, -0.0, 3.3e38, 1.0078125]]).bfloat16()
+    assert as_points(special).tobytes() == special.float().numpy().tobytes()
+    for bad, message in (
+        (torch.zeros(2, 3, device="meta"), r"tensor on meta; move it with x.cpu\(\)"),
+        (base.to_sparse(), "sparse, nested or quantized"),
+        (torch.zeros(3, dtype=torch.bfloat16), "two axes"),
+        (torch.zeros(2, 2, dtype=torch.complex64), "dtype complex64; real numbers"),
+        (torch.tensor([[1.0], [float("nan")]]).bfloat16(), "row 1 of x has a NaN"),
+    ):
+        with pytest.raises(ti.InputError, match=message):
+            as_points(bad)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (np.zeros(3), r"shape \(3,\); two axes .*x\[None, :\]"),
+        (np.zeros((2, 3, 4)), r"shape \(2, 3, 4\); two axes .*reshape\(len\(x\), -1\)"),
+        (np.zeros((0, 3)), "at least one row"),
+        (np.zeros((3, 0)), "at least one row and one coordinate"),
+        (np.zeros((2, 2), dtype=complex), "dtype complex128; real numbers"),
+        (np.array([[1, None]]), "dtype object; real numbers"),
+        ([["a", "b"]], "real numbers"),
+        ([[1.0], [1.0, 2.0]], "no rectangular array"),
+        (np.array([["2020-01-01"]], dtype="M8[D]"), "real numbers"),
+        (np.array([[2**53 + 1]]), "integers beyond 2\\^53"),
+        (np.zeros((2, 2), dtype=np.longdouble), "dtype (float128|longdouble|float64); real numbers"),
+        (np.ma.masked_array(np.zeros((2, 2)), mask=True), "masked array"),
+        (scipy.sparse.eye_array(3).tocsr(), r"sparse matrix; .*toarray\(\)"),
+        ([[0.0, 1.0], [2.0, -np.inf], [np.nan, 0.0]], r"row 1 of x .*\(2 of 3 rows do\); drop such rows with x\[np.isfinite"),
+    ],
+)
+def test_bad_input_gets_an_error_that_says_what_to_do(given, message):
+    with pytest.raises(ti.InputError, match=message):
+        as_points(given)
+
+
+def test_the_error_names_the_argument():
+    with pytest.raises(ti.InputError, match="row 0 of cloud"):
+        as_points([[np.nan]], name="cloud")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_place_of_a_bad_value_is_found(dtype):
+    rng = np.random.default_rng(0)
+    for value in (np.nan, -np.nan, np.inf, -np.inf):
+        for row, column in zip(rng.integers(0, 300, 10), rng.integers(0, 37, 10)):
+            points = rng.standard_normal((300, 37)).astype(dtype)
+            points[row, column] = value
+            with pytest.raises(ti.InputError, match=f"row {row} of x"):
+                as_points(points)
+    points = np.full((300, 37), -np.finfo(dtype).max)
+    assert np.shares_memory(as_points(points), points)
