@@ -88,6 +88,31 @@ def test_all_modules_of_the_encoder_run(encoder, sequences):
     assert set(store.left_out) == {"layers", "layers.0.self_attn.out_proj", "layers.1.self_attn.out_proj"}
 
 
+def test_a_site_has_the_same_bits_beside_other_sites(encoder, sequences):
+    x, real = padded(sequences, "right")
+    batch = {"src": x, "src_key_padding_mask": ~real}
+    alone, beside = capture(encoder, batch, "layers.1"), capture(encoder, batch, "**")
+    np.testing.assert_array_equal(alone["layers.1"].points, beside["layers.1"].points)
+    np.testing.assert_array_equal(
+        capture(encoder, batch, ":output")[":output"].points, alone["layers.1"].points
+    )
+
+
+def test_the_fused_encoder_gives_nested_tensors_that_are_unpacked(encoder, sequences, monkeypatch):
+    monkeypatch.setattr(
+        torch.backends.mha, "set_fastpath_enabled", lambda _: None
+    )  # a torch that can not do without
+    x, real = padded(sequences, "right")
+    nested = []
+    encoder.layers[0].register_forward_hook(lambda _module, _args, out: nested.append(out.is_nested))
+    store = capture(encoder, {"src": x, "src_key_padding_mask": ~real}, ["layers.*", ":output"])
+    assert nested == [True]
+    monkeypatch.undo()
+    for layer, parts in enumerate(zip(*(by_itself(encoder, s) for s in sequences))):
+        np.testing.assert_allclose(store[f"layers.{layer}"].points, np.concatenate(parts), atol=2e-6)
+    np.testing.assert_allclose(store[":output"].points, store["layers.1"].points, atol=2e-6)
+
+
 def test_a_float_padding_mask(encoder, sequences):
     x, real = padded(sequences, "right")
     added = torch.zeros(real.shape).masked_fill(~real, -torch.inf)

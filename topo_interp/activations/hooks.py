@@ -92,7 +92,8 @@ def quiet(model: torch.nn.Module) -> Iterator[None]:
     The flags are set on the modules themselves: ``model.eval()`` may be overridden to do more than that.
     """
     training = [(module, module.training) for module in model.modules()]
-    # The fused path of nn.TransformerEncoder hands nested tensors to layers that refuse them once they have hooks.
+    # torch's fused attention skips modules, and turns to nested tensors, depending on which modules have hooks: the same site
+    # would have other bits in another capture.
     fused = getattr(torch.backends, "mha", None)
     was_fused = fused is not None and fused.get_fastpath_enabled()
     with contextlib.ExitStack() as stack:
