@@ -91,6 +91,8 @@ def test_all_modules_of_the_encoder_run(encoder, sequences):
 def test_a_site_has_the_same_bits_beside_other_sites(encoder, sequences):
     x, real = padded(sequences, "right")
     batch = {"src": x, "src_key_padding_mask": ~real}
+    nested = []
+    encoder.layers[0].register_forward_hook(lambda _module, _args, out: nested.append(out.is_nested))
     alone, beside = capture(encoder, batch, "layers.1"), capture(encoder, batch, "**")
     np.testing.assert_array_equal(alone["layers.1"].points, beside["layers.1"].points)
     np.testing.assert_array_equal(
