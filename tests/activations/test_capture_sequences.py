@@ -98,6 +98,7 @@ def test_a_site_has_the_same_bits_beside_other_sites(encoder, sequences):
     np.testing.assert_array_equal(
         capture(encoder, batch, ":output")[":output"].points, alone["layers.1"].points
     )
+    assert nested == [False] * 3  # the fused path was off
 
 
 def test_the_fused_encoder_gives_nested_tensors_that_are_unpacked(encoder, sequences, monkeypatch):
