@@ -12,7 +12,7 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp.inference.estimate import clopper_pearson
 from topo_interp.inference.nulls import Null, draw_rng
-from topo_interp.inference.significance import Pipeline, Test, check_rows, like, parallel
+from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def detectable(
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; a circle is planted in one cloud")
-    trial = _Trial(clouds[0], Pipeline((Test(recipe, (summary,)),), null, seed), table, draws, allowed)
+    trial = _Trial(clouds[0], Pipeline((Stage(recipe, (summary,)),), null, seed), table, draws, allowed)
     floor = noise_floor(clouds[0])
     found: dict[int, int] = {}
 

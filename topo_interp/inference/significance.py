@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,11 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._value import Value
-from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
-from topo_interp.homology.rips import Rips
-from topo_interp.inference.estimate import Estimate, clopper_pearson, finite, monte_carlo_p
+from topo_interp.inference.estimate import Estimate, clopper_pearson, monte_carlo_p
 from topo_interp.inference.multiple import benjamini_hochberg, max_t
-from topo_interp.inference.nulls import Null, draw_rng
-from topo_interp.point_cloud import PointCloud
-from topo_interp.progress import progress as progress_line
+from topo_interp.inference.nulls import Null
+from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
 
 if TYPE_CHECKING:
     import pandas
@@ -65,8 +61,8 @@ def significance(
 
     Cost: ``draws + 1`` runs of the recipe.
     """
-    pipeline = Pipeline((Test(recipe, (summary,)),), null, int(seed))
-    _check_draws(draws)
+    pipeline = Pipeline((Stage(recipe, (summary,)),), null, int(seed))
+    check_draws(draws)
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     observed = pipeline.observe(clouds, table)[0]
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)[:, 0]
@@ -95,7 +91,7 @@ class Significance(Value, kind="significance"):
             raise InputError(f"null is {self.null!r}; give a null, such as ti.nulls.matched_gaussian()")
         if not self.summaries or not all(callable(summary) for summary in self.summaries):
             raise InputError("summaries holds no statistic; give some, such as summaries=(ti.max_persistence(dim=1),)")
-        _check_draws(self.draws)
+        check_draws(self.draws)
 
 
 def significance_table(
@@ -130,8 +126,8 @@ def significance_table(
     if not names:
         raise InputError("no site was given; name at least one")
     named = _named(recipes)
-    tests = tuple(Test(recipe, significance.summaries) for recipe in named.values())
-    pipeline = Pipeline(tests, significance.null, int(significance.seed))
+    stages = tuple(Stage(recipe, significance.summaries) for recipe in named.values())
+    pipeline = Pipeline(stages, significance.null, int(significance.seed))
     table = rows_table if rows_table is not None else getattr(store, "rows", None)
     clouds, rows = {}, None
     for name in names:
@@ -143,7 +139,7 @@ def significance_table(
     null_values = run_draws(pipeline, clouds, rows, significance.draws, n_jobs, progress)
     result = max_t([value for value, _ in observed], null_values)
     labels = [
-        (site, recipe, _name(summary)) for site in names for recipe in named for summary in significance.summaries
+        (site, recipe, name_of(summary)) for site in names for recipe in named for summary in significance.summaries
     ]
     frame = pandas.DataFrame(labels, columns=["site", "recipe", "summary"])
     notes = " ".join(significance.null.notes(next(iter(counts.values())), rows))
@@ -160,130 +156,6 @@ def significance_table(
         certificate=[certificate.explain() for _, certificate in observed],
         notes=notes,
     )
-
-
-# -------------------------------------------------------------------------------------------------------- the pipeline
-
-
-@dataclasses.dataclass(frozen=True)
-class Test:
-    recipe: Callable[..., Any]
-    summaries: tuple[Callable[[Any], float], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Pipeline:
-    """All tests that one cloud goes through, and the null whose draws go through the same."""
-
-    tests: tuple[Test, ...]
-    null: Null
-    seed: int
-
-    def observe(
-        self, clouds: tuple[Any, ...], table: pandas.DataFrame | None, site: str = "", where: str = "", threads: int | None = None
-    ) -> list[tuple[float, Certificate]]:
-        """The statistics of every test, each with the certificate of its bars."""
-        out = []
-        for test in self.tests:
-            with _one_blas_thread():
-                found = run_recipe(test.recipe, clouds, table, threads)
-            certificate = getattr(found, "certificate", Certificate())
-            for summary in test.summaries:
-                out.append((finite(summary(found), f"{_name(summary)}{' at ' + site if site else ''}{where}"), certificate))
-        return out
-
-    def draw(
-        self, index: int, sites: Mapping[str, tuple[Any, ...]], table: pandas.DataFrame | None, threads: int | None = None
-    ) -> np.ndarray:
-        """The statistics of all sites in draw ``index``; nothing but (seed, index) decides it."""
-        with _one_blas_thread():
-            n = len(next(iter(sites.values()))[0])
-            draw = self.null.prepare(n, draw_rng(self.seed, index), table)
-            drawn_table = None if table is None else draw.table(table)
-            out = []
-            for site, clouds in sites.items():
-                drawn = tuple(like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
-                found = self.observe(drawn, drawn_table, site, f" in draw {index} of the null", threads)
-                out += [value for value, _ in found]
-            return np.array(out)
-
-
-def run_draws(
-    pipeline: Any, sites: Mapping[str, Any], table: Any, draws: int, n_jobs: int, progress: bool
-) -> np.ndarray:
-    """``(draws, tests)`` statistics of the null draws, in parallel."""
-    _check_draws(draws)
-    threads = None if n_jobs == 1 else 1
-    jobs = [(pipeline.draw, (index, sites, table, threads)) for index in range(draws)]
-    return np.array(parallel(jobs, n_jobs, progress, "null draws"))
-
-
-def parallel(jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int, progress: bool, what: str) -> list[Any]:
-    """The results of the calls in their order, by joblib when there is more than one job to run at a time."""
-    out = []
-    with progress_line(len(jobs), what, progress) as line:
-        if n_jobs == 1:
-            results = (function(*arguments) for function, arguments in jobs)
-        else:
-            import joblib
-
-            calls = (joblib.delayed(function)(*arguments) for function, arguments in jobs)
-            results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(calls)
-        for result in results:
-            out.append(result)
-            line.advance()
-    return out
-
-
-def run_recipe(
-    recipe: Callable[..., Any], clouds: tuple[Any, ...], table: pandas.DataFrame | None, threads: int | None = None
-) -> Any:
-    """The recipe on one cloud (or on the pair), with the row table if it reads columns."""
-    cloud = clouds[0] if len(clouds) == 1 else clouds
-    if isinstance(recipe, Rips):
-        return recipe(cloud, threads=threads)
-    return recipe(cloud, table) if getattr(recipe, "columns", ()) else recipe(cloud)
-
-
-def check_rows(
-    cloud: Any, rows_table: pandas.DataFrame | None, null: Null, recipes: Any
-) -> tuple[tuple[Any, ...], pandas.DataFrame | None]:
-    """The cloud(s), checked against the null, and the rows of the table that belong to them."""
-    if not isinstance(null, Null):
-        raise InputError(f"null is {null!r}; give a null, such as null=ti.nulls.matched_gaussian()")
-    clouds = cloud if isinstance(cloud, tuple) else (cloud,)
-    if isinstance(cloud, tuple) and len(cloud) != 2:
-        raise InputError(f"{len(cloud)} clouds were given; one cloud, or a pair of clouds, is needed")
-    clouds = tuple(one if isinstance(one, PointCloud) else as_points(one, name="cloud") for one in clouds)
-    if len({len(one) for one in clouds}) > 1:
-        raise InputError(f"the pair has {len(clouds[0])} and {len(clouds[1])} rows; a pairing needs equal numbers")
-    null.refuse_groups(tuple(dict.fromkeys(name for one in clouds for name in getattr(one, "groups", ()))))
-    read = {name for recipe in recipes for name in getattr(recipe, "columns", ())}
-    if not null.changes_points and len(clouds) == 1:
-        moved = set(null.columns())
-        for recipe in recipes:
-            if not moved & set(getattr(recipe, "columns", ())):
-                raise InputError(
-                    f"{null.kind} does not change a single cloud, and this recipe reads no label: every draw would equal the "
-                    "data. Use null=ti.nulls.matched_gaussian(), or a recipe that reads the labels, e.g. "
-                    "ti.class_means(...), or a pair of clouds"
-                )
-    table = rows_table
-    if table is not None and isinstance(clouds[0], PointCloud):
-        missing = ~np.isin(clouds[0].rows, table.index.to_numpy())
-        if missing.any():
-            raise InputError(f"row {clouds[0].rows[missing][0]} of the cloud is not in rows_table; give the store's own rows")
-        table = table.loc[clouds[0].rows]
-    if table is None and (read or null.columns()):
-        names = ", ".join(map(repr, sorted(read | set(null.columns()))))
-        raise InputError(f"the columns {names} are read from the row table: give rows_table=store.rows")
-    return clouds, table
-
-
-def like(cloud: Any, drawn: np.ndarray) -> Any:
-    """The drawn points in the place of the cloud's: the same dtype, the same rows."""
-    drawn = np.ascontiguousarray(drawn, dtype=as_points(cloud).dtype)
-    return dataclasses.replace(cloud, points=drawn) if isinstance(cloud, PointCloud) else drawn
 
 
 def _estimate(
@@ -310,7 +182,7 @@ def _estimate(
         interval=clopper_pearson(exceeding, draws),
         interval_method="Clopper-Pearson, 95 %, of P(T* >= T) over the draws",
         certificate=certificate,
-        summary=_name(summary),
+        summary=name_of(summary),
         recipe=recipe.to_json() if isinstance(recipe, Value) else "",
         exceeding=exceeding,
         notes=notes,
@@ -334,30 +206,4 @@ def _recipe_name(recipe: Any, k: int) -> str:
     metric = getattr(recipe, "metric", None)
     if metric is not None:
         return metric if isinstance(metric, str) else getattr(metric, "name", getattr(metric, "kind", str(k)))
-    return getattr(recipe, "kind", "") or _name(recipe)
-
-
-def _name(summary: Any) -> str:
-    for attribute in ("name", "__name__"):
-        name = getattr(summary, attribute, None)
-        if isinstance(name, str) and name:
-            return name
-    return type(summary).__name__
-
-
-def _check_draws(draws: Any) -> None:
-    if not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1:
-        raise InputError(f"draws is {draws!r}; an integer of at least 1 is needed, such as draws=99")
-
-
-def _one_blas_thread() -> Any:
-    """The last bits of a matrix product depend on the number of BLAS threads; with one, no draw depends on n_jobs."""
-    return _controller().limit(limits=1, user_api="blas")
-
-
-@functools.lru_cache(maxsize=1)
-def _controller() -> Any:
-    import scipy.linalg  # noqa: F401  (scipy has a BLAS of its own, which the controller finds only once it is loaded)
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
+    return getattr(recipe, "kind", "") or name_of(recipe)

@@ -1,0 +1,123 @@
+"""Bands cover what they say they cover, on shapes for which the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import topo_interp as ti
+from topo_interp import InputError
+
+
+def circle(seed: int, n: int) -> np.ndarray:
+    angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, n)
+    return np.column_stack((np.cos(angles), np.sin(angles)))
+
+
+def distance_to_the_circle(points: np.ndarray) -> float:
+    """How far a point of the circle can be from the sample: the chord of half the largest gap."""
+    angles = np.sort(np.arctan2(points[:, 1], points[:, 0]))
+    gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
+    return float(2 * np.sin(gaps.max() / 4))
+
+
+def test_the_subsample_band_covers_the_circle():
+    covered = []
+    for seed in range(40):
+        x = circle(seed, 120)
+        band = ti.subsample_bands(x, draws=60, seed=seed)
+        assert band.size == int(120 / np.log(120))
+        covered.append(distance_to_the_circle(x) <= band.width / 2)
+    assert np.mean(covered) >= 0.95
+
+
+def test_a_band_without_the_factors_of_the_theorem_would_not_cover():
+    covered = [distance_to_the_circle(circle(s, 120)) <= ti.subsample_bands(circle(s, 120), size=110, draws=60, seed=s).width / 8
+               for s in range(20)]
+    assert np.mean(covered) < 0.9
+
+
+def test_the_width_is_four_times_the_quantile_of_the_hausdorff_distance():
+    x = circle(0, 50)
+    band = ti.subsample_bands(x, size=20, draws=30, alpha=0.1, seed=3)
+    from scipy.spatial.distance import directed_hausdorff
+
+    from topo_interp.inference.nulls import draw_rng
+
+    subsets = [x[draw_rng(3, k).choice(50, 20, replace=False)] for k in range(30)]
+    expected = 4 * np.sort([directed_hausdorff(x, subset)[0] for subset in subsets])[27]
+    assert band.width == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_circle_stands_out_and_its_noise_does_not():
+    x = circle(1, 600)
+    diagrams = ti.Rips()(x)
+    band = ti.subsample_bands(x, draws=50, seed=0)
+    assert band.stands_out(diagrams, 1).sum() == 1
+    assert band.stands_out(diagrams, 1)[np.argmax(np.diff(diagrams[1], axis=1))]
+    assert "without noise off it" in band.explain()
+    noise = np.random.default_rng(0).normal(size=(200, 20))
+    assert not ti.subsample_bands(noise, draws=50, seed=0).stands_out(ti.Rips()(noise), 1).any()
+
+
+def test_the_band_of_the_mean_landscape_covers_the_mean_over_subsamples():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    grid = np.linspace(0, 2, 30)
+    many = ti.mean_landscape(x, ti.Rips(), size=15, draws=3000, grid=grid, seed=999)
+    covered = []
+    for seed in range(60):
+        some = ti.mean_landscape(x, ti.Rips(), size=15, draws=30, grid=grid, seed=seed)
+        covered.append(np.abs(some.mean - many.mean).max() <= some.half_width)
+    assert 0.83 <= np.mean(covered)  # 0.95 less the bootstrap's error at 30 subsamples and three standard errors
+    narrow = [np.abs(ti.mean_landscape(x, ti.Rips(), size=15, draws=30, grid=grid, seed=s).mean - many.mean).max()
+              <= ti.mean_landscape(x, ti.Rips(), size=15, draws=30, grid=grid, alpha=0.7, seed=s).half_width for s in range(30)]
+    assert np.mean(narrow) < 0.8
+
+
+def test_a_mean_landscape_by_hand():
+    """All subsamples of size n are the cloud: the mean is its landscape, and the band has no width."""
+    x = circle(2, 20)
+    found = ti.mean_landscape(x, ti.Rips(), size=20, draws=10, layers=2, seed=0)
+    np.testing.assert_allclose(found.mean.ravel(), ti.landscape(1, found.grid, layers=2)(ti.Rips()(x)), atol=1e-12)
+    assert found.half_width < 1e-12 and found.mean.shape == (2, 100) and found.mean.max() > 0.3
+    assert "20 rows" in found.explain()
+
+
+def test_a_cloud_without_loops_has_a_landscape_of_zeros():
+    line = np.arange(12.0)[:, None] * [[1.0, 2.0]]
+    found = ti.mean_landscape(line, ti.Rips(), size=6, draws=10, seed=0)
+    assert not found.mean.any() and found.half_width == 0
+
+
+def test_the_bottleneck_bootstrap_is_called_descriptive():
+    x = circle(3, 60)
+    band = ti.bottleneck_bootstrap(x, ti.Rips(), draws=20, seed=0)
+    assert band.assumption.startswith("Descriptive only")
+    assert 0 < band.width < 2
+    assert band.stands_out(ti.Rips()(x), 1).sum() == 1
+    assert band == ti.bottleneck_bootstrap(x, ti.Rips(), draws=20, seed=0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda cloud: ti.subsample_bands(cloud, seed=0),
+        lambda cloud: ti.bottleneck_bootstrap(cloud, ti.Rips(), seed=0),
+        lambda cloud: ti.mean_landscape(cloud, ti.Rips(), size=5, seed=0),
+    ],
+)
+def test_grouped_rows_are_refused_with_the_sentence_to_type(call):
+    with pytest.raises(InputError, match=r"take one row per group, e\.g\. store\.means\('item'\)"):
+        call(ti.PointCloud(circle(0, 20), groups=("item",)))
+
+
+def test_arguments_are_checked():
+    x = circle(0, 20)
+    with pytest.raises(InputError, match="triangle inequality"):
+        ti.subsample_bands(x, "cosine", seed=0)
+    with pytest.raises(InputError, match="between 2 and the 20 rows"):
+        ti.subsample_bands(x, size=21, seed=0)
+    with pytest.raises(InputError, match="at least 10 draws"):
+        ti.mean_landscape(x, ti.Rips(), size=5, draws=3, seed=0)
+    with pytest.raises(InputError, match="cut by the threshold"):
+        ti.bottleneck_bootstrap(x, ti.Rips(threshold=1.0), draws=10, seed=0)

@@ -1,0 +1,108 @@
+"""The sealed half is fixed by hashes, opened once, and the log survives the session."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import topo_interp as ti
+from topo_interp import InputError, SealError
+
+
+def store(n: int = 60, d: int = 5, grouped: bool = False, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(0, 2 * np.pi, n)
+    circle = 0.1 * rng.normal(size=(n, d))
+    circle[:, 0] += np.cos(angles)
+    circle[:, 1] += np.sin(angles)
+    rows = {"template": np.arange(n) % 6, "word": np.arange(n) // 6}
+    points = {"circle": circle, "noise": rng.normal(size=(n, d))}
+    return ti.store_from_arrays(points, rows, groups=("template", "word") if grouped else ())
+
+
+def claim(site: str, draws: int = 19) -> ti.Claim:
+    return ti.Claim(site, ti.Rips(), ti.max_persistence(dim=1), ti.nulls.matched_gaussian(), draws=draws)
+
+
+def test_the_halves_are_disjoint_fixed_and_together_everything():
+    s = store()
+    one, two = ti.split(s, 0.5, seed=1), ti.split(s, 0.5, seed=1)
+    explored = set(one.explore.rows.index)
+    assert explored == set(two.explore.rows.index) and len(explored) == 30
+    assert explored != set(ti.split(s, 0.5, seed=2).explore.rows.index)
+    assert explored | set(one._sealed.rows.index) == set(range(60)) and len(one._sealed.rows) == 30
+    assert len(ti.split(s, 0.25).explore.rows) == 45
+
+
+def test_rows_of_a_group_stay_together():
+    s = store(grouped=True)
+    with pytest.raises(InputError, match="by='template'"):
+        ti.split(s)
+    halves = ti.split(s, by="word")
+    words = set(halves.explore.rows["word"]), set(halves._sealed.rows["word"])
+    assert not words[0] & words[1] and len(words[0]) == len(words[1]) == 5
+
+
+def test_explore_many_confirm_once():
+    halves = ti.split(store(), log=None)
+    assert "sealed; 0 tests tried" in repr(halves)
+    assert ti.explore(claim("noise"), halves).p_value > 0.05
+    assert ti.explore(claim("circle"), halves).p_value == 0.05
+    result = ti.confirm(claim("circle", draws=39), halves)
+    assert result.p_holm == (1 / 40,) and result.explored == 2
+    assert result.explain() == (
+        "1 claim tested once on rows that had been sealed while 2 tests ran on the others: p = 0.025 (Holm)."
+    )
+    assert list(halves.tried()["half"]) == ["explored", "explored", "sealed"]
+    assert list(halves.tried()["site"]) == ["noise", "circle", "circle"]
+    with pytest.raises(SealError, match="opened before"):
+        ti.confirm(claim("noise"), halves)
+
+
+def test_several_claims_share_the_opening():
+    halves = ti.split(store())
+    result = ti.confirm([claim("circle", 39), claim("noise", 39)], halves)
+    circle, noise = (estimate.p_value for estimate in result.estimates)
+    assert result.p_holm == (2 * circle, max(noise, 2 * circle))
+
+
+def test_the_log_on_disk_remembers_the_opening(tmp_path):
+    log = tmp_path / "split.jsonl"
+    ti.explore(claim("circle"), ti.split(store(), log=log))
+    again = ti.split(store(), log=log)
+    assert again.explored == 1 and not again.opened
+    ti.confirm(claim("circle"), again)
+    third = ti.split(store(), log=log)
+    assert third.opened and "opened; 1 tests tried" in repr(third)
+    with pytest.raises(SealError, match="opened before"):
+        ti.confirm(claim("circle"), third)
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"confirm": 0.4}, {"by": "word"}])
+def test_a_log_belongs_to_one_split(tmp_path, change):
+    log = tmp_path / "split.jsonl"
+    ti.split(store(), log=log)
+    with pytest.raises(SealError, match="log of another split"):
+        ti.split(store(), log=log, **change)
+    with pytest.raises(SealError, match="log of another split"):
+        ti.split(store(seed=1), log=log)
+
+
+def test_a_mistyped_site_does_not_cost_the_seal():
+    halves = ti.split(store())
+    with pytest.raises(InputError, match="no site 'circel'"):
+        ti.confirm(claim("circel"), halves)
+    assert not halves.opened
+
+
+def test_a_claim_is_a_value_and_arguments_are_checked():
+    one = claim("circle")
+    assert ti.Claim.from_json(one.to_json()) == one
+    with pytest.raises(InputError, match="between 0 and 1"):
+        ti.split(store(), 1.0)
+    with pytest.raises(InputError, match="no column"):
+        ti.split(store(), by="color")
+    with pytest.raises(InputError, match="one half empty"):
+        ti.split(store(), 0.001)
+    with pytest.raises(InputError, match="holds no claim"):
+        ti.confirm([], ti.split(store()))

@@ -1,0 +1,232 @@
+"""Confidence from subsamples: bands around a diagram, mean landscapes, and a descriptive bootstrap."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.arrays import as_points
+from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.homology.diagrams import Diagrams
+from topo_interp.inference.nulls import draw_rng
+from topo_interp.metrics import require_true_metric
+from topo_interp.point_cloud import PointCloud
+from topo_interp.summaries.curves import landscape
+
+__all__ = ["Band", "MeanLandscape", "bottleneck_bootstrap", "mean_landscape", "subsample_bands"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """A width such that bars at least that long are told from noise, under the assumption that is printed with it.
+
+    Attributes:
+        width: bars with a persistence above it stand out.
+        level: 1 - alpha.
+        draws, size, seed: how many subsamples, of how many rows, from which seed.
+        method: which band.
+        assumption: what must hold for the level to mean something.
+    """
+
+    width: float
+    level: float
+    draws: int
+    size: int
+    seed: int
+    method: str
+    assumption: str
+
+    def stands_out(self, diagrams: Diagrams, dim: int) -> np.ndarray:
+        """Boolean mask over ``diagrams[dim]``: bars longer than the width (cut bars by the length that was seen)."""
+        bars = diagrams[dim]
+        ends = np.where(diagrams.censored(dim), diagrams.censored_at or math.inf, bars[:, 1])
+        return ends - bars[:, 0] > self.width
+
+    def explain(self) -> str:
+        """One sentence and the assumption."""
+        return f"Bars longer than {self.width:.4g} stand out ({self.method}, {self.draws} draws of {self.size} rows). {self.assumption}"
+
+
+def subsample_bands(
+    cloud: Any, metric: str = "euclidean", *, size: int | None = None, draws: int = 200, alpha: float = 0.05, seed: int
+) -> Band:
+    """The band of Fasy et al.: how far a subsample is from the sample says how far the sample is from what it samples.
+
+    With q the (1 - alpha) quantile of the Hausdorff distance from a subsample to the sample, the sample is within ``c = 2 q``
+    of its support with probability 1 - alpha. As the sample lies *in* the support, a bar of Rips (edge lengths) longer than
+    ``2 c`` belongs to the support. Very conservative in many dimensions, where it will say that nothing stands out.
+
+    Args:
+        cloud: points ``(n, d)`` whose rows are independent.
+        metric: name of a true metric, the recipe's own.
+        size: rows per subsample; the theorem wants b = o(n / log n), and the default is that border, ``n / log n``.
+        draws, alpha, seed: of the subsampling.
+
+    Source: Fasy et al., Confidence sets for persistence diagrams, Annals of Statistics 42 (2014).
+    """
+    require_true_metric(metric, "the subsample band")
+    points = _independent(cloud, "subsample_bands")
+    n = len(points)
+    size = max(2, int(n / math.log(max(n, 2)))) if size is None else size
+    _check(n, size, draws, alpha)
+    square = DistanceMatrix.from_points(points, metric=metric).square()
+    distances = np.empty(draws)
+    for index in range(draws):
+        rows = draw_rng(seed, index).choice(n, size, replace=False)
+        distances[index] = square[:, rows].min(axis=1).max()
+    return Band(
+        width=4.0 * _quantile(distances, 1 - alpha),
+        level=1 - alpha,
+        draws=draws,
+        size=size,
+        seed=seed,
+        method="subsample band",
+        assumption=(
+            "It assumes independent rows that lie on the manifold itself, without noise off it, and subsamples small against "
+            "n / log n; it speaks of the manifold that was sampled."
+        ),
+    )
+
+
+def bottleneck_bootstrap(
+    cloud: Any, recipe: Callable[..., Diagrams], dim: int = 1, *, draws: int = 100, alpha: float = 0.05, seed: int
+) -> Band:
+    """Descriptive only: how much the diagram moves when the rows are drawn again with replacement.
+
+    With q the (1 - alpha) quantile of the bottleneck distance between a resampled diagram and the diagram, bars longer than
+    ``2 q`` keep a partner in that share of the resamples. No theorem makes that a confidence set for Rips; its coverage is
+    simulated by ``benchmarks/calibrate.py coverage``.
+
+    Source: Chazal et al., Robust topological inference, JMLR 18 (2017), where it is proved for other filtrations.
+    """
+    points = _independent(cloud, "bottleneck_bootstrap")
+    _check(len(points), len(points), draws, alpha)
+    from gudhi import bottleneck_distance
+
+    bars = _closed(recipe(points), dim)
+    moved = []
+    for index in range(draws):
+        rows = np.unique(draw_rng(seed, index).integers(len(points), size=len(points)))  # a twin changes no loop
+        moved.append(bottleneck_distance(_closed(recipe(points[rows]), dim), bars))
+    return Band(
+        width=2.0 * _quantile(np.array(moved), 1 - alpha),
+        level=1 - alpha,
+        draws=draws,
+        size=len(points),
+        seed=seed,
+        method="bottleneck bootstrap",
+        assumption="Descriptive only: it says how much resampling moves these bars, not that any of them is real.",
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MeanLandscape:
+    """The result of :func:`mean_landscape`.
+
+    Attributes:
+        grid: float64 (points,), filtration values.
+        mean: float64 (layers, points), mean landscape of the subsamples.
+        half_width: of the band ``mean +- half_width``, one number for all layers and grid points.
+        level: of the band, simultaneous over the grid.
+        draws, size, seed: how many subsamples, of how many rows, from which seed.
+    """
+
+    grid: np.ndarray
+    mean: np.ndarray
+    half_width: float
+    level: float
+    draws: int
+    size: int
+    seed: int
+
+    def explain(self) -> str:
+        """What the band is a band for."""
+        return (
+            f"Mean landscape of {self.draws} subsamples of {self.size} rows, within {self.half_width:.3g} (all grid points "
+            f"together, level {self.level:g}) of the mean over all subsamples of that size of these rows."
+        )
+
+
+def mean_landscape(
+    cloud: Any,
+    recipe: Callable[..., Diagrams],
+    dim: int = 1,
+    *,
+    size: int,
+    draws: int = 100,
+    layers: int = 1,
+    grid: Any = None,
+    alpha: float = 0.05,
+    seed: int,
+) -> MeanLandscape:
+    """The mean persistence landscape of subsamples, with a simultaneous band by the Gaussian multiplier bootstrap.
+
+    Args:
+        cloud: points ``(n, d)`` whose rows are independent.
+        recipe: of the diagrams of one subsample.
+        dim: degree of homology.
+        size: rows per subsample, drawn without replacement.
+        draws: number of subsamples.
+        layers: how many layers of the landscape.
+        grid: filtration values; by default 100 from 0 to the largest death among the subsamples.
+        alpha: 1 - level of the band.
+
+    Sources: Chazal et al., Subsampling methods for persistent homology (ICML 2015); for the band: Chazal et al., Stochastic
+    convergence of persistence landscapes and silhouettes, JoCG 6 (2015).
+    """
+    points = _independent(cloud, "mean_landscape")
+    _check(len(points), size, draws, alpha)
+    found = [
+        recipe(points[np.sort(draw_rng(seed, index).choice(len(points), size, replace=False))]) for index in range(draws)
+    ]
+    if grid is None:
+        ends = [_closed(diagrams, dim)[:, 1].max(initial=0.0) for diagrams in found]
+        grid = np.linspace(0.0, max(ends) or 1.0, 100)
+    grid = np.asarray(grid, dtype=np.float64)
+    vectorization = landscape(dim, grid, layers=layers)
+    curves = np.array([vectorization(diagrams) for diagrams in found])
+    mean = curves.mean(axis=0)
+    multipliers = np.random.default_rng([seed, draws]).standard_normal((1000, draws))
+    suprema = np.abs(multipliers @ (curves - mean)).max(axis=1) / draws
+    return MeanLandscape(
+        grid=grid,
+        mean=mean.reshape(layers, len(grid)),
+        half_width=_quantile(suprema, 1 - alpha),
+        level=1 - alpha,
+        draws=draws,
+        size=size,
+        seed=seed,
+    )
+
+
+def _independent(cloud: Any, who: str) -> np.ndarray:
+    if isinstance(cloud, PointCloud) and cloud.groups:
+        names = ", ".join(map(repr, cloud.groups))
+        raise InputError(
+            f"{who} draws rows as independent, and rows that share a value of {names} are not: take one row per group, e.g. "
+            f"store.means({cloud.groups[0]!r}), or use ti.significance(..., null=ti.nulls.matched_gaussian(within=[{names}]))"
+        )
+    return as_points(cloud, name="cloud")
+
+
+def _check(n: int, size: int, draws: int, alpha: float) -> None:
+    if not 2 <= size <= n:
+        raise InputError(f"size is {size}; between 2 and the {n} rows are possible")
+    if draws < 10 or not 0 < alpha < 1:
+        raise InputError(f"draws is {draws} and alpha {alpha}; at least 10 draws and an alpha between 0 and 1 are needed")
+
+
+def _quantile(values: np.ndarray, level: float) -> float:
+    """The smallest of the values that is at least as large as this share of them: on the safe side."""
+    return float(np.quantile(values, level, method="higher"))
+
+
+def _closed(diagrams: Diagrams, dim: int) -> np.ndarray:
+    if diagrams.censored(dim).any():
+        raise InputError(f"bars of degree {dim} were cut by the threshold; use a recipe without one")
+    return np.asarray(diagrams.finite(dim))

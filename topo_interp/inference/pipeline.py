@@ -1,0 +1,182 @@
+"""A pipeline and the draws of a null that go through it: recipe, statistics, parallel runs, checks of the rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.arrays import as_points
+from topo_interp.certificate import Certificate
+from topo_interp.homology.rips import Rips
+from topo_interp.inference.estimate import finite
+from topo_interp.inference.nulls import Null, draw_rng
+from topo_interp.point_cloud import PointCloud
+from topo_interp.progress import progress as progress_line
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws"]
+
+# The clouds of one site: one, or the two of a paired comparison.
+Clouds = tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One recipe and the statistics that read its result."""
+
+    recipe: Callable[..., Any]
+    summaries: tuple[Callable[[Any], float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """All tests that one cloud goes through, and the null whose draws go through the same."""
+
+    stages: tuple[Stage, ...]
+    null: Null
+    seed: int
+
+    def observe(
+        self, clouds: Clouds, table: pandas.DataFrame | None, site: str = "", where: str = "", threads: int | None = None
+    ) -> list[tuple[float, Certificate]]:
+        """The statistics of every test, each with the certificate of its bars."""
+        out = []
+        for stage in self.stages:
+            with one_blas_thread():
+                found = run_recipe(stage.recipe, clouds, table, threads)
+            certificate = getattr(found, "certificate", Certificate())
+            for summary in stage.summaries:
+                out.append((finite(summary(found), f"{name_of(summary)}{' at ' + site if site else ''}{where}"), certificate))
+        return out
+
+    def drawn(
+        self, index: int, sites: Mapping[str, Clouds], table: pandas.DataFrame | None
+    ) -> Iterator[tuple[str, Clouds, pandas.DataFrame | None]]:
+        """Site, clouds and row table of draw ``index``; nothing but (seed, index) decides them."""
+        n = len(next(iter(sites.values()))[0])
+        with one_blas_thread():
+            draw = self.null.prepare(n, draw_rng(self.seed, index), table)
+        drawn_table = None if table is None else draw.table(table)
+        for site, clouds in sites.items():
+            with one_blas_thread():
+                moved = tuple(like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
+            yield site, moved, drawn_table
+
+    def draw(
+        self, index: int, sites: Mapping[str, Clouds], table: pandas.DataFrame | None, threads: int | None = None
+    ) -> np.ndarray:
+        """The statistics of all sites in draw ``index``."""
+        where = f" in draw {index} of the null"
+        found = (self.observe(clouds, rows, site, where, threads) for site, clouds, rows in self.drawn(index, sites, table))
+        return np.array([value for of_site in found for value, _ in of_site])
+
+
+def run_draws(
+    pipeline: Any, sites: Mapping[str, Any], table: Any, draws: int, n_jobs: int, progress: bool
+) -> np.ndarray:
+    """``(draws, tests)`` statistics of the null draws, in parallel."""
+    check_draws(draws)
+    threads = None if n_jobs == 1 else 1
+    jobs = [(pipeline.draw, (index, sites, table, threads)) for index in range(draws)]
+    return np.array(parallel(jobs, n_jobs, progress, "null draws"))
+
+
+def parallel(jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int, progress: bool, what: str) -> list[Any]:
+    """The results of the calls in their order, by joblib when there is more than one job to run at a time."""
+    out = []
+    with progress_line(len(jobs), what, progress) as line:
+        if n_jobs == 1:
+            results = (function(*arguments) for function, arguments in jobs)
+        else:
+            import joblib
+
+            calls = (joblib.delayed(function)(*arguments) for function, arguments in jobs)
+            results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+        for result in results:
+            out.append(result)
+            line.advance()
+    return out
+
+
+def run_recipe(
+    recipe: Callable[..., Any], clouds: Clouds, table: pandas.DataFrame | None, threads: int | None = None
+) -> Any:
+    """The recipe on one cloud (or on the pair), with the row table if it reads columns."""
+    cloud = clouds[0] if len(clouds) == 1 else clouds
+    if isinstance(recipe, Rips):
+        return recipe(cloud, threads=threads)
+    return recipe(cloud, table) if getattr(recipe, "columns", ()) else recipe(cloud)
+
+
+def check_rows(
+    cloud: Any, rows_table: pandas.DataFrame | None, null: Null, recipes: Any
+) -> tuple[Clouds, pandas.DataFrame | None]:
+    """The cloud(s), checked against the null, and the rows of the table that belong to them."""
+    if not isinstance(null, Null):
+        raise InputError(f"null is {null!r}; give a null, such as null=ti.nulls.matched_gaussian()")
+    clouds = cloud if isinstance(cloud, tuple) else (cloud,)
+    if isinstance(cloud, tuple) and len(cloud) != 2:
+        raise InputError(f"{len(cloud)} clouds were given; one cloud, or a pair of clouds, is needed")
+    clouds = tuple(one if isinstance(one, PointCloud) else as_points(one, name="cloud") for one in clouds)
+    if len({len(one) for one in clouds}) > 1:
+        raise InputError(f"the pair has {len(clouds[0])} and {len(clouds[1])} rows; a pairing needs equal numbers")
+    null.refuse_groups(tuple(dict.fromkeys(name for one in clouds for name in getattr(one, "groups", ()))))
+    read = {name for recipe in recipes for name in getattr(recipe, "columns", ())}
+    if not null.changes_points and len(clouds) == 1:
+        moved = set(null.columns())
+        for recipe in recipes:
+            if not moved & set(getattr(recipe, "columns", ())):
+                raise InputError(
+                    f"{null.kind} does not change a single cloud, and this recipe reads no label: every draw would equal the "
+                    "data. Use null=ti.nulls.matched_gaussian(), or a recipe that reads the labels, e.g. "
+                    "ti.class_means(...), or a pair of clouds"
+                )
+    table = rows_table
+    if table is not None and isinstance(clouds[0], PointCloud):
+        missing = ~np.isin(clouds[0].rows, table.index.to_numpy())
+        if missing.any():
+            raise InputError(f"row {clouds[0].rows[missing][0]} of the cloud is not in rows_table; give the store's own rows")
+        table = table.loc[clouds[0].rows]
+    if table is None and (read or null.columns()):
+        names = ", ".join(map(repr, sorted(read | set(null.columns()))))
+        raise InputError(f"the columns {names} are read from the row table: give rows_table=store.rows")
+    return clouds, table
+
+
+def like(cloud: Any, drawn: np.ndarray) -> Any:
+    """The drawn points in the place of the cloud's: the same dtype, the same rows."""
+    drawn = np.ascontiguousarray(drawn, dtype=as_points(cloud).dtype)
+    return dataclasses.replace(cloud, points=drawn) if isinstance(cloud, PointCloud) else drawn
+
+
+def name_of(summary: Any) -> str:
+    for attribute in ("name", "__name__"):
+        name = getattr(summary, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    return type(summary).__name__
+
+
+def check_draws(draws: Any) -> None:
+    if not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1:
+        raise InputError(f"draws is {draws!r}; an integer of at least 1 is needed, such as draws=99")
+
+
+def one_blas_thread() -> Any:
+    """The last bits of a matrix product depend on the number of BLAS threads; with one, no draw depends on n_jobs."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@functools.lru_cache(maxsize=1)
+def _controller() -> Any:
+    import scipy.linalg  # noqa: F401  (scipy has a BLAS of its own, which the controller finds only once it is loaded)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
