@@ -34,13 +34,13 @@ def test_the_plane_of_a_planted_circle_is_found():
 
 def test_the_search_keeps_its_level_where_the_best_single_plane_does_not():
     searched, single = [], []
-    for seed in range(25):
-        x = np.random.default_rng([7, seed]).normal(size=(25, 8))
+    for seed in range(16):
+        x = np.random.default_rng([7, seed]).normal(size=(20, 8))
         found = ti.search_planes(x, ti.Rips(), LOOP, null=NULL, components=5, sizes=(2,), draws=19, seed=seed)
         searched.append(found.p_value <= 0.05)
         single.append(found.table["p_value"].min() <= 0.05)
-    assert sum(searched) <= 4  # P(more | 5 %) = 0.007
-    assert sum(single) >= 6
+    assert sum(searched) <= 3  # P(more | 5 %) = 0.007
+    assert sum(single) >= 4
 
 
 def test_heads_and_clusters_are_planes_too():
@@ -60,13 +60,6 @@ def test_heads_and_clusters_are_planes_too():
     larger = ti.max_persistence(dim=1)(ti.Rips()(far[20:]))
     value = clusters.table.set_index("plane")["value"]["cluster 1, first 2 components"]
     assert value == pytest.approx(larger, rel=1e-5)  # the larger cluster is the first
-
-
-def test_the_result_does_not_depend_on_n_jobs():
-    one, two = (
-        ti.search_planes(planted(1), ti.Rips(), LOOP, null=NULL, components=3, clusters=2, draws=4, seed=0, n_jobs=k) for k in (1, 2)
-    )
-    assert one.table.equals(two.table)
 
 
 def test_arguments_are_checked():

@@ -65,7 +65,7 @@ def spread(p: np.ndarray, draws: int) -> np.ndarray:
 
 def p_values(null, n: int, d: int, runs: int) -> np.ndarray:
     clouds = (np.random.default_rng([5, run]).normal(size=(n, d)) for run in range(runs))
-    tests = (significance(x, points_of, largest_distance, null=null, draws=19, seed=k) for k, x in enumerate(clouds))
+    tests = (significance(x, points_of, largest_distance, null=null, draws=9, seed=k) for k, x in enumerate(clouds))
     return np.array([test.p_value for test in tests])
 
 
@@ -88,21 +88,21 @@ class SampledGaussian(Null, kind="sampled_gaussian_of_the_tests"):
 
 @pytest.mark.parametrize(("n", "d"), [(100, 10), (100, 384)])
 def test_p_values_of_the_rotation_null_are_uniform(n, d):
-    p = spread(p_values(matched_gaussian(), n, d, runs=150), 19)
+    p = spread(p_values(matched_gaussian(), n, d, runs=130), 9)
     for side in ("two-sided", "less", "greater"):
         assert kstest(p, "uniform", alternative=side).pvalue > 0.01
 
 
 def test_sampling_from_the_sample_covariance_fails_the_same_test():
-    p = spread(p_values(SampledGaussian(), 100, 384, runs=40), 19)
+    p = spread(p_values(SampledGaussian(), 100, 384, runs=40), 9)
     assert kstest(p, "uniform").pvalue < 1e-6
-    assert p.mean() > 0.9  # no power at all
+    assert p.mean() > 0.85  # no power at all
 
 
 @pytest.fixture(scope="module")
 def loop_p_values() -> np.ndarray:
     out = []
-    for run in range(120):
+    for run in range(100):
         x = np.random.default_rng([6, run]).normal(size=(40, 10))
         out.append(significance(x, RIPS, longest_loop, null=matched_gaussian(), draws=19, seed=run).p_value)
     return np.array(out)
