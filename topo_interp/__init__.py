@@ -26,6 +26,7 @@ from topo_interp.certificate import Status as Status
 from topo_interp.certificate import Term as Term
 from topo_interp.comparison import comparisons as comparisons
 from topo_interp.comparison._paired import Comparison as Comparison
+from topo_interp.comparison.comparisons import compare as compare
 from topo_interp.comparison.diagram_distances import DiagramDistance as DiagramDistance
 from topo_interp.comparison.diagram_distances import betti_distance as betti_distance
 from topo_interp.comparison.diagram_distances import bottleneck as bottleneck
@@ -42,9 +43,12 @@ from topo_interp.comparison.merging import rtd as rtd
 from topo_interp.comparison.merging import rtd_lite as rtd_lite
 from topo_interp.comparison.neighborhoods import information_imbalance as information_imbalance
 from topo_interp.comparison.neighborhoods import neighbor_overlap as neighbor_overlap
-from topo_interp.comparison.comparisons import compare as compare
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances as pairwise_distances
+from topo_interp.geometry.dtm import dtm as dtm
+from topo_interp.geometry.graph_metrics import diffusion as diffusion
+from topo_interp.geometry.graph_metrics import effective_resistance as effective_resistance
+from topo_interp.geometry.graph_metrics import geodesic as geodesic
 from topo_interp.geometry.landmarks import Landmarks as Landmarks
 from topo_interp.geometry.landmarks import distortion as distortion
 from topo_interp.geometry.landmarks import farthest_points as farthest_points

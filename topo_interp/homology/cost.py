@@ -89,12 +89,13 @@ def cost(recipe: Rips, n: int, d: int, *, engine: str = "auto", threads: int | N
     chosen = choose_engine(engine, recipe, n)
     threads = threads or default_threads()
     runs = _calibrated(recipe, d, chosen.name, threads)
-    # All pairs are the square of n; what follows grows as it was seen to grow.
+    # All pairs are the square of n, a metric value works on n x n matrices; what follows grows as it was seen to grow.
+    named = isinstance(recipe.metric, str)
     seconds = [
-        _extrapolated([(size, phases[0]) for size, phases in runs], n, steepest=2.0),
+        _extrapolated([(size, phases[0]) for size, phases in runs], n, steepest=2.0 if named else 3.0),
         _extrapolated([(size, phases[1]) for size, phases in runs], n, steepest=6.0),
     ]
-    distances, working = 4 * n * (n - 1) // 2, chosen.memory(n, recipe.max_dim)
+    distances, working = 4 * n * (n - 1) // 2, recipe.working_memory(chosen, n)
     phases = (("distances", distances, seconds[0]), ("persistence", working, seconds[1]))
     sizes = " and ".join(str(size) for size, _ in runs)
     calibration = f"from runs on {sizes} normal points of this width on this machine, {threads} threads"
@@ -152,7 +153,7 @@ def _measure(recipe: Rips, d: int, engine: str, threads: int) -> list[tuple[int,
 
 def _least_points(recipe: Rips) -> int:
     """Enough points for the steps that need many (a projection on k components), few enough for high degrees."""
-    wanted = max([_FIRST_N if recipe.max_dim <= 1 else 16, *(getattr(step, "k", 0) + 1 for step in recipe.steps)])
+    wanted = max([_FIRST_N if recipe.max_dim <= 1 else 16, *(getattr(part, "k", 0) + 1 for part in (*recipe.steps, recipe.metric, recipe.weights))])
     return 2 ** math.ceil(math.log2(wanted))
 
 

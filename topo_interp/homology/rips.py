@@ -13,11 +13,13 @@ from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.geometry.dtm import Weights
 from topo_interp.geometry.steps import Step
 from topo_interp.homology._memory import free_bytes, parse_bytes, readable
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.homology.engines import RawBars, choose_engine
+from topo_interp.homology.engines import Engine, RawBars, choose_engine
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
+from topo_interp.homology.late_vertices import with_late_vertices
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.point_cloud import array_digest
 
@@ -47,6 +49,7 @@ class Rips(Value, kind="rips"):
         max_dim: highest degree of homology: 0 components, 1 loops, 2 voids.
         threshold: largest diameter; None for the whole filtration. Below the enclosing radius it censors bars.
         field: a prime p; homology has coefficients in Z/p.
+        weights: a value such as ``ti.dtm(k=15)``, by which points that lie alone enter late; H0 is then born late too.
     """
 
     metric: str | Value = "euclidean"
@@ -54,6 +57,7 @@ class Rips(Value, kind="rips"):
     max_dim: int = dataclasses.field(default=1, kw_only=True)
     threshold: float | None = dataclasses.field(default=None, kw_only=True)
     field: int = dataclasses.field(default=2, kw_only=True)
+    weights: Weights | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", _short(self.metric))
@@ -72,6 +76,8 @@ class Rips(Value, kind="rips"):
                 raise InputError(f"threshold is {self.threshold!r}; it is a distance >= 0, or None for the whole filtration")
             threshold = float(self.threshold)
             object.__setattr__(self, "threshold", None if math.isinf(threshold) else threshold)
+        if self.weights is not None and not isinstance(self.weights, Weights):
+            raise InputError(f"weights is {self.weights!r}; a value such as ti.dtm(k=15), or None, is needed")
 
     def __call__(
         self,
@@ -108,22 +114,28 @@ class Rips(Value, kind="rips"):
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
         chosen = choose_engine(engine, self, n)
         budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
-        _check_budget(chosen.name, 4 * n * (n - 1) // 2 + chosen.memory(n, self.max_dim), budget, n)
+        _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
         if points is None:
             matrix, digest = self._given(cloud), cloud.digest()
         else:
             matrix, digest = self._distances(points, threads), array_digest(points)
-        threshold = self._cut(matrix)
+        weighted = None if self.weights is None else self.weights(matrix)
+        edges = matrix if weighted is None else weighted.edges
+        threshold = self._cut(edges)
         if n == 1:
             raw = RawBars([np.array([[0.0, math.inf]])] + [np.empty((0, 2))] * self.max_dim, "one point")
         else:
             raw = chosen.compute(
-                matrix, max_dim=self.max_dim, threshold=threshold, field=self.field, threads=threads, progress=progress
+                edges, max_dim=self.max_dim, threshold=threshold, field=self.field, threads=threads, progress=progress
             )
+        if weighted is not None:
+            raw = with_late_vertices(raw, weighted, threshold)
         return Diagrams.from_bars(
             raw.bars,
             censored_at=None if threshold is None else self.threshold,
-            certificate=self._certificate(raw.engine, digest, float(matrix.rounding), threshold is not None),
+            certificate=self._certificate(
+                raw.engine, digest, float(edges.rounding), threshold is not None, getattr(matrix.metric, "notes", ())
+            ),
             scale=float(matrix.median()) if n > 1 else 0.0,
             n=n,
             metric=_name(matrix.metric),
@@ -139,7 +151,15 @@ class Rips(Value, kind="rips"):
         # From the enclosing radius on the complex is a cone: nothing is left that could be born or die.
         return cut if cut < enclosing_radius(matrix) else None
 
-    def _certificate(self, engine: str, digest: str, rounding: float, censored: bool) -> Certificate:
+    def working_memory(self, engine: Engine, n: int, *, from_points: bool = True) -> int:
+        """Bytes beyond the distance matrix, at the worst of three moments."""
+        metric = self.metric.memory(n) if from_points and hasattr(self.metric, "memory") else 0
+        weights = 0 if self.weights is None else self.weights.memory(n)
+        return max(metric, weights, engine.memory(n, self.max_dim))
+
+    def _certificate(
+        self, engine: str, digest: str, rounding: float, censored: bool, notes: tuple[str, ...]
+    ) -> Certificate:
         valid_to = math.inf
         if censored and self.threshold is not None:
             valid_to = max(0.0, self.threshold - rounding)
@@ -150,6 +170,7 @@ class Rips(Value, kind="rips"):
             engine=engine,
             inputs=(digest,),
             recipe=self.to_json(),
+            notes=notes,
         )
 
     def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:

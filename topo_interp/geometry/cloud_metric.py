@@ -1,0 +1,110 @@
+"""Metrics that need the whole cloud: frozen values that map points to a DistanceMatrix, so that a null can re-run them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp._value import Value
+from topo_interp.arrays import as_points
+from topo_interp.geometry.distance_matrix import DistanceMatrix
+
+__all__ = ["PAIRWISE_ERROR", "CloudMetric", "gamma", "positive_number", "stored", "whole_number"]
+
+_UNIT = 2.0**-53
+# What pairwise_distances promises of a float64 result, relative.
+PAIRWISE_ERROR = 1e-11
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class CloudMetric(Value):
+    """A dissimilarity of the rows of a cloud that is more than a function of two rows; a callable points -> DistanceMatrix.
+
+    Attributes:
+        formula: the definition, in one line.
+        true_metric: whether the triangle inequality holds (distance 0 between different rows is allowed).
+        is_graph_metric: whether it is read off a neighbor graph, which jumps where two neighbors change places.
+        notes: sentences for the certificate of whatever is computed from it.
+    """
+
+    formula: ClassVar[str] = ""
+    is_graph_metric: ClassVar[bool] = False
+
+    @property
+    def true_metric(self) -> bool:
+        return True
+
+    @property
+    def name(self) -> str:
+        """The call that makes it, without what is default."""
+        parts = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.default is dataclasses.MISSING or value != field.default:
+                parts.append(f"{field.name}={value:g}" if isinstance(value, float) else f"{field.name}={value!r}")
+        return f"{self.kind}({', '.join(parts)})"
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not self.is_graph_metric:
+            return ()
+        return (
+            f"{self.name} is read off a neighbor graph: the rounding is that of the arithmetic on the graph of the computed "
+            "distances, and no bound on errors of the points carries over, because a neighbor changes by jumps.",
+        )
+
+    def __call__(self, points: Any) -> DistanceMatrix:
+        """The distances of the rows; the same as :meth:`distance_matrix`."""
+        return self.distance_matrix(points)
+
+    def distance_matrix(self, points: Any) -> DistanceMatrix:
+        """The distances of the rows of ``points`` (n, d), computed in float64 and stored in float32."""
+        return self._distances(as_points(points, name="points").astype(np.float64, copy=False))
+
+    def memory(self, n: int) -> int:
+        """Bytes at the peak beyond the stored half matrix."""
+        return 8 * 4 * n * n  # the square, its inverse or image, a product and a temporary
+
+    def _distances(self, points: np.ndarray) -> DistanceMatrix:
+        raise NotImplementedError
+
+
+def stored(metric: CloudMetric, square: np.ndarray, error: float) -> DistanceMatrix:
+    """The upper triangle of a float64 square whose entries are within ``error`` of the exact ones."""
+    n = len(square)
+    exact = np.concatenate([square[i, i + 1 :] for i in range(n)])
+    largest = float(exact.max(initial=0.0))
+    tiny, huge = (float(edge) for edge in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+    if not largest < huge or 0 < largest < tiny / 2.0**-24:
+        raise InputError(
+            f"{metric} has distances around {largest:.3g}, beyond the range of float32: divide the points by their median "
+            "distance first"
+        )
+    condensed = exact.astype(np.float32)
+    return DistanceMatrix(condensed, n, metric, error + float(np.abs(condensed - exact).max(initial=0.0)))  # type: ignore[arg-type]
+
+
+def gamma(terms: float) -> float:
+    """Relative error of a float64 sum of that many products, in any order of summation (Higham 2002, section 3.1)."""
+    return terms * _UNIT / (1 - terms * _UNIT)
+
+
+def whole_number(value: Any, call: str, what: str) -> int:
+    """An integer of at least 1."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{call}: {what} is {value!r}; an integer of at least 1 is needed")
+    return int(value)
+
+
+def positive_number(value: Any, call: str, what: str, least: float) -> float:
+    """A finite number that is large enough."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not least <= value < np.inf:
+        raise InputError(f"{call}: {what} is {value!r}; a finite number >= {least:g} is needed")
+    return float(value)
