@@ -304,7 +304,9 @@ def test_interrupt_is_answered_at_once():
     for metric in ("manhattan", "euclidean"):
         script = textwrap.dedent(code).replace("METRIC", repr(metric))
         environment = {key: value for key, value in os.environ.items() if key != "TOPO_INTERP_ISA"}
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, env=environment, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, env=environment, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert float(done.stdout) < 0.1 * patience(), done.stdout
 
