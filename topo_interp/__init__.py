@@ -66,8 +66,13 @@ from topo_interp.geometry.steps import pca as pca
 from topo_interp.geometry.steps import standardized as standardized
 from topo_interp.homology.cost import Cost as Cost
 from topo_interp.homology.cost import cost as cost
+from topo_interp.homology.approximation import cover_radius_term as cover_radius_term
+from topo_interp.homology.approximation import distortion_term as distortion_term
+from topo_interp.homology.approximation import projection_term as projection_term
 from topo_interp.homology.diagrams import Diagrams as Diagrams
 from topo_interp.homology.diagrams import same_bars as same_bars
+from topo_interp.homology.landmark_rips import UntilCertified as UntilCertified
+from topo_interp.homology.landmark_rips import until_certified as until_certified
 from topo_interp.homology.rips import Rips as Rips
 from topo_interp.inference import nulls as nulls
 from topo_interp.inference.bands import Band as Band

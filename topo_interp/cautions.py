@@ -120,13 +120,12 @@ def cautions(
     if n > 1 and diagrams.scale == 0:
         found.append(Caution("degenerate", "the median distance is 0"))
     bound = diagrams.certificate.bottleneck_bound
+    rounding = math.fsum(term.up for term in diagrams.certificate.terms if term.source == "rounding")
     if diagrams.n == n and diagrams.certificate.status is Status.EXACT and math.isfinite(bound):
         # Every row starts one component; those at distance 0 from another leave no bar, and those that a step's
         # arithmetic has moved apart a bar within the rounding.
         pieces = diagrams[0]
-        coinciding = n - np.count_nonzero(
-            pieces[:, 1] - pieces[:, 0] > 2 * diagrams.certificate.bottleneck_bound
-        )
+        coinciding = n - np.count_nonzero(pieces[:, 1] - pieces[:, 0] > 2 * rounding)
         if coinciding:
             found.append(
                 Caution("duplicates", f"{coinciding} of {n} rows coincide with another row, up to rounding")

@@ -53,7 +53,7 @@ def test_equal_recipes_are_equal():
     assert ti.Rips(threshold=math.inf) == ti.Rips()
     assert ti.Rips(threshold=1) == ti.Rips(threshold=1.0) == ti.Rips(threshold=np.float32(1))
     assert repr(ti.Rips(steps=(ti.pca(3),))) == (
-        "Rips(metric='euclidean', steps=(pca(3),), max_dim=1, threshold=None, field=2, weights=None)"
+        "Rips(metric='euclidean', steps=(pca(3),), max_dim=1, threshold=None, field=2, weights=None, landmarks=None)"
     )
 
 

@@ -131,7 +131,7 @@ def _calibrated(recipe: Rips, d: int, engine: str, threads: int) -> list[tuple[i
 
 def _measure(recipe: Rips, d: int, engine: str, threads: int) -> list[tuple[int, tuple[float, float]]]:
     rng = np.random.default_rng(0)
-    precomputed = dataclasses.replace(recipe, metric="precomputed", steps=(), threshold=None)
+    precomputed = dataclasses.replace(recipe, metric="precomputed", steps=(), threshold=None, landmarks=None)
     runs: list[tuple[int, tuple[float, float]]] = []
     size = _least_points(recipe)
     warm = True

@@ -160,6 +160,21 @@ class Diagrams:
         """Boolean mask over ``d[dim]`` of the bars that never die."""
         return self.open(dim) & ~self.censored(dim)
 
+    def bounds(self, dim: int) -> pandas.DataFrame:
+        """What the certificate proves about each bar of a degree, in the order of ``self[dim]``.
+
+        A certified bar (longer than down + up) is matched by one in the diagram of all given rows, whose birth lies in
+        [birth_low, birth_high] and whose death in [death_low, death_high]; its persistence is at least persistence_low. A bar
+        that is not certified is not denied: nothing is known about it, and its intervals are NaN. In words: "in the diagram of
+        these n rows, with persistence at least x". Noise has such bars too: see its p-value. That no bar is certified is a
+        normal answer, and the true one for landmarks of high-dimensional noise.
+
+        Columns: birth, death, certified, birth_low, birth_high, death_low, death_high, persistence_low.
+        """
+        from topo_interp.homology.bounds import bar_bounds
+
+        return bar_bounds(self, dim)
+
     def __repr__(self) -> str:
         counts = [np.count_nonzero(self.dim == k) for k in range(self.max_dim + 1)]
         parts = ", ".join(f"H{k}: {count} bar{'' if count == 1 else 's'}" for k, count in enumerate(counts))

@@ -16,9 +16,12 @@ from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
 from topo_interp.geometry.steps import Step
 from topo_interp.homology._memory import free_bytes, parse_bytes, readable
+from topo_interp.homology.approximation import projection_term
+from topo_interp.homology.components import component_diagrams, needs_no_matrix
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.engines import Engine, RawBars, choose_engine
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
+from topo_interp.homology.landmark_rips import UntilCertified, landmark_diagrams
 from topo_interp.homology.late_vertices import with_late_vertices
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.point_cloud import array_digest
@@ -50,6 +53,9 @@ class Rips(Value, kind="rips"):
         threshold: largest diameter; None for the whole filtration. Below the enclosing radius it censors bars.
         field: a prime p; homology has coefficients in Z/p.
         weights: a value such as ``ti.dtm(k=15)``, by which points that lie alone enter late; H0 is then born late too.
+        landmarks: None for the exact diagram of all points. A number: the diagram of so many landmarks (farthest points,
+            from row 0 on), whose certificate says what it proves about all of them: ``diagrams.bounds(dim)``. Or
+            ``ti.until_certified(bars=..., max_points=...)``.
     """
 
     metric: str | Value = "euclidean"
@@ -58,6 +64,7 @@ class Rips(Value, kind="rips"):
     threshold: float | None = dataclasses.field(default=None, kw_only=True)
     field: int = dataclasses.field(default=2, kw_only=True)
     weights: Weights | None = dataclasses.field(default=None, kw_only=True)
+    landmarks: int | UntilCertified | None = dataclasses.field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", _short(self.metric))
@@ -71,6 +78,15 @@ class Rips(Value, kind="rips"):
             raise InputError(f"field is {self.field!r}; Z/p is a field for a prime p, such as field=2 or field=3")
         object.__setattr__(self, "max_dim", int(self.max_dim))
         object.__setattr__(self, "field", int(self.field))
+        if self.landmarks is not None and not isinstance(self.landmarks, UntilCertified):
+            if not _is_integer(self.landmarks) or self.landmarks < 1:
+                raise InputError(
+                    f"landmarks is {self.landmarks!r}; a number of landmarks >= 1, ti.until_certified(bars=..., max_points=...) "
+                    "or None is needed"
+                )
+            object.__setattr__(self, "landmarks", int(self.landmarks))
+        if self.landmarks is not None and self.weights is not None:
+            raise InputError("no bound is known for landmarks of a weighted filtration; leave out weights or landmarks")
         if self.threshold is not None:
             if isinstance(self.threshold, bool) or not isinstance(self.threshold, (int, float, np.number)) or not self.threshold >= 0:
                 raise InputError(f"threshold is {self.threshold!r}; it is a distance >= 0, or None for the whole filtration")
@@ -92,7 +108,8 @@ class Rips(Value, kind="rips"):
 
         Args:
             cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or a DistanceMatrix of this recipe's metric.
-            engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi" or "giotto-ph". All give the same bars.
+            engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
+                "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu".
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
@@ -111,14 +128,19 @@ class Rips(Value, kind="rips"):
             )
         if device != "cpu":
             raise MissingEngineError(f"no engine computes on device {device!r}; use device='cpu'")
+        if self.landmarks is not None:
+            return landmark_diagrams(self, cloud, engine=engine, threads=threads, memory=memory, progress=progress)
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
+        if points is not None and needs_no_matrix(self, engine, n):
+            return component_diagrams(self, points, groups=getattr(cloud, "groups", ()), threads=threads, progress=progress)
         chosen = choose_engine(engine, self, n)
         budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
         _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
         if points is None:
-            matrix, digest = self._given(cloud), cloud.digest()
+            matrix, digest, terms = self.given(cloud), cloud.digest(), ()
         else:
-            matrix, digest = self._distances(points, threads), array_digest(points)
+            seen, terms = self.prepared(points, threads)
+            matrix, digest = self._matrix(seen, threads), array_digest(points)
         weighted = None if self.weights is None else self.weights(matrix)
         edges = matrix if weighted is None else weighted.edges
         threshold = self._cut(edges)
@@ -133,8 +155,13 @@ class Rips(Value, kind="rips"):
         return Diagrams.from_bars(
             raw.bars,
             censored_at=None if threshold is None else self.threshold,
-            certificate=self._certificate(
-                raw.engine, digest, float(edges.rounding), threshold is not None, getattr(matrix.metric, "notes", ())
+            certificate=self.certificate(
+                raw.engine,
+                digest,
+                float(edges.rounding),
+                censored=threshold is not None,
+                terms=terms,
+                notes=getattr(matrix.metric, "notes", ()),
             ),
             scale=float(matrix.median()) if n > 1 else 0.0,
             n=n,
@@ -157,34 +184,58 @@ class Rips(Value, kind="rips"):
         weights = 0 if self.weights is None else self.weights.memory(n)
         return max(metric, weights, engine.memory(n, self.max_dim))
 
-    def _certificate(
-        self, engine: str, digest: str, rounding: float, censored: bool, notes: tuple[str, ...]
+    def certificate(
+        self,
+        engine: str,
+        digest: str,
+        rounding: float,
+        *,
+        censored: bool = False,
+        terms: tuple[Term, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> Certificate:
-        valid_to = math.inf
-        if censored and self.threshold is not None:
-            valid_to = max(0.0, self.threshold - rounding)
-        return Certificate(
-            terms=(Term("rounding", rounding, rounding),),
+        """What this recipe's diagrams are sure of: rounding, the given terms, and up to where a threshold left them whole."""
+        certificate = Certificate(
+            terms=(Term("rounding", rounding, rounding), *terms),
             status=Status.CENSORED if censored else Status.EXACT,
-            valid_to=valid_to,
             engine=engine,
             inputs=(digest,),
             recipe=self.to_json(),
             notes=notes,
         )
+        if not censored or self.threshold is None:
+            return certificate
+        return dataclasses.replace(certificate, valid_to=max(0.0, self.threshold - certificate.bottleneck_bound))
 
     def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:
         """The distances that the recipe sees: of the cloud's points after the steps."""
-        return self._distances(_points(cloud)[0], threads)
-
-    def _distances(self, points: np.ndarray, threads: int | None) -> DistanceMatrix:
+        points = _points(cloud)[0]
         for step in self.steps:
             points = step(points)
+        return self._matrix(points, threads)
+
+    def prepared(self, points: np.ndarray, threads: int | None = None) -> tuple[Any, tuple[Term, ...]]:
+        """The points after the steps, and the term of a projection where the last step is one.
+
+        Where the metric is a value that needs all points at once, its DistanceMatrix stands for them.
+        """
+        before = points
+        for step in self.steps:
+            before, points = points, step(points)
+        if not isinstance(self.metric, str):
+            return self._matrix(points, threads), ()
+        projects = bool(self.steps) and self.steps[-1].kind == "pca" and self.metric == "euclidean" and self.weights is None
+        return points, ((projection_term(before, points, threads=threads),) if projects else ())
+
+    def _matrix(self, points: Any, threads: int | None) -> DistanceMatrix:
+        if isinstance(points, DistanceMatrix):
+            return points
         if isinstance(self.metric, str):
             return DistanceMatrix.from_points(points, metric=self.metric, threads=threads)
         return self.metric.distance_matrix(points)  # type: ignore[attr-defined]  # checked by _short
 
-    def _given(self, matrix: DistanceMatrix) -> DistanceMatrix:
+    def given(self, matrix: DistanceMatrix) -> DistanceMatrix:
+        """A matrix in place of points, if this recipe can take it."""
         if self.steps:
             raise InputError(
                 f"a DistanceMatrix was given to a recipe with the steps {self.steps}, which need points: "

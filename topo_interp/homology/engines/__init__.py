@@ -20,6 +20,7 @@ _MODULES = {
     "ripser": "topo_interp.homology.engines.ripser_engine",
     "giotto-ph": "topo_interp.homology.engines.giotto_ph_engine",
     "gudhi": "topo_interp.homology.engines.gudhi_engine",
+    "spanning-tree": "topo_interp.homology.engines.spanning_tree_engine",
 }
 _AUTO = ("links", "ripser", "gudhi")
 
