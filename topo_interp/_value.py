@@ -10,8 +10,6 @@ import hashlib
 import json
 from typing import Any, ClassVar, TypeVar
 
-from typing_extensions import Self
-
 from topo_interp._errors import InputError
 
 __all__ = ["Value", "value_from_dict", "value_from_json"]
@@ -50,7 +48,7 @@ class Value:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls: type[V], text: str) -> V:
         """The value written by :meth:`to_json`; an error if it is of another class."""
         value = value_from_json(text)
         if not isinstance(value, cls):

@@ -38,8 +38,8 @@ class Term:
     def __post_init__(self) -> None:
         for name in ("down", "up"):
             shift = getattr(self, name)
-            if not (shift >= 0):  # also refuses NaN
-                raise InputError(f"the {name} shift of the term {self.source!r} is {shift}; a shift is a number >= 0")
+            if isinstance(shift, (str, bytes)) or not (shift >= 0):  # also refuses NaN
+                raise InputError(f"the {name} shift of the term {self.source!r} is {shift!r}; a shift is a number >= 0")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Metric(Value, kind="metric"):
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in _TABLE:
+        if not isinstance(self.name, str) or self.name not in _TABLE:
             near = difflib.get_close_matches(str(self.name), _TABLE, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise InputError(f"no metric is called {self.name!r}; {hint}known: {', '.join(_TABLE)}")

@@ -34,7 +34,12 @@ class PointCloud:
     groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        points = np.asarray(self.points)
+        try:
+            points = np.asarray(self.points)
+        except ValueError as error:
+            raise InputError(f"points are no rectangular array of numbers ({error}); give rows of equal length") from None
+        if not isinstance(self.site, str):
+            raise InputError(f"site is {self.site!r}; it is a module path, a string")
         if points.dtype == object or np.issubdtype(points.dtype, np.complexfloating) or points.dtype.kind in "USMm":
             raise InputError(f"points have dtype {points.dtype}; give real numbers")
         if points.ndim != 2:

@@ -212,8 +212,8 @@ def profile(
     """
     named = _named(recipes)
     chosen = _chosen(store, sites)
-    if n_jobs < 1:
-        raise InputError(f"n_jobs is {n_jobs}; at least 1 is needed")
+    if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
+        raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, at least 1")
     about = _about(store)
     tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
     results = []
@@ -327,6 +327,11 @@ def _about(store: Any) -> dict[str, Any]:
 
 def _chosen(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:
     """The sites that the patterns name, in the store's order."""
+    if not isinstance(store, Mapping):
+        raise InputError(
+            f"the store is a {type(store).__name__}; a mapping from sites to points is needed: "
+            "ti.store_from_arrays({'site': points})"
+        )
     have = list(store)
     if not have:
         raise InputError(
@@ -334,7 +339,9 @@ def _chosen(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list
         )
     if sites is None:
         return have
-    patterns = [sites] if isinstance(sites, str) else list(sites)
+    patterns = [sites] if isinstance(sites, str) else list(sites) if isinstance(sites, Iterable) else []
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise InputError(f"sites is {sites!r}; names or globs are needed, such as 'encoder.layer.*', or None for all")
     for pattern in patterns:
         if not any(_matches(pattern, site) for site in have):
             near = difflib.get_close_matches(pattern, have, n=3, cutoff=0.3) or have[:3]

@@ -8,7 +8,7 @@ settled here once, before any tensor is touched.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -165,8 +165,10 @@ class EveryToken(TokenSelector, kind="every_token"):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_rows is not None and self.max_rows < 1:
-            raise InputError(f"max_rows is {self.max_rows}; give a number of rows >= 1, or None for all")
+        if self.max_rows is not None and not (_is_integer(self.max_rows) and self.max_rows >= 1):
+            raise InputError(f"max_rows is {self.max_rows!r}; give a number of rows >= 1, or None for all")
+        if not (_is_integer(self.seed) and self.seed >= 0):
+            raise InputError(f"seed is {self.seed!r}; give an integer >= 0")
 
     def _among(self, allowed: np.ndarray, tokens: Tokens) -> np.ndarray:
         return allowed
@@ -183,7 +185,7 @@ class TokenAt(TokenSelector, kind="token_at"):
         if self.missing not in ("error", "skip"):
             raise InputError(f"missing is {self.missing!r}; use 'error' or 'skip'")
         if not callable(self.predicate) and not (
-            self.predicate and all(isinstance(text, str) for text in self.predicate)
+            isinstance(self.predicate, tuple) and self.predicate and all(isinstance(text, str) for text in self.predicate)
         ):
             raise InputError(
                 f"the predicate is {self.predicate!r}; give token texts, or a function of a ti.Token"
@@ -210,6 +212,10 @@ class TokenAt(TokenSelector, kind="token_at"):
 
     def _reads(self, token: Token) -> bool:
         return token.text.strip() in self.predicate
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def every_row() -> RowSelector:
@@ -271,6 +277,8 @@ def token_at(
         missing: what to do with an item in which no token fits: "error" or "skip".
         special_tokens: look at the tokenizer's special tokens too.
     """
-    if not callable(predicate):
-        predicate = (predicate,) if isinstance(predicate, str) else tuple(predicate)
+    if isinstance(predicate, str):
+        predicate = (predicate,)
+    elif isinstance(predicate, Iterable):
+        predicate = tuple(predicate)
     return TokenAt(special_tokens, predicate, missing)

@@ -179,10 +179,15 @@ class ActivationStore(Mapping[str, PointCloud]):
         """
         table = self._rows
         if isinstance(rows, str):
+            import pandas
+
             try:
                 # The table's positions, not its index, so that the same positions pick the points.
                 numbered = table.reset_index(drop=True)
-                index = numbered.query(rows, level=1).index.to_numpy()
+                held = numbered.eval(rows, level=1)
+                if not isinstance(held, pandas.Series) or not pandas.api.types.is_bool_dtype(held.dtype):
+                    raise TypeError("it is no condition on the rows, such as label == 'March'")
+                index = np.flatnonzero(held.fillna(False))  # a comparison with a missing value does not hold
             except Exception as error:
                 raise InputError(
                     f"the query {rows!r} can not be answered ({error}); columns: {', '.join(map(str, table.columns))}"
@@ -258,7 +263,7 @@ class ActivationStore(Mapping[str, PointCloud]):
         return ActivationStore(sources, table, factors=self._factors, info=info, count=len(table))
 
     def _columns(self, by: str | Sequence[str], name: str) -> list[str]:
-        columns = [by] if isinstance(by, str) else list(by)
+        columns = [by] if isinstance(by, str) else list(by or ())
         for column in columns:
             if column not in self._rows:
                 raise InputError(

@@ -15,6 +15,7 @@ from topo_interp.arrays import as_matrix, require_finite
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distances import (
     common_exponent,
+    in_range,
     requested_isa,
     require_directions,
     scale_back,
@@ -90,8 +91,7 @@ def open_source(x: Any, metric: str | Metric, threads: int | None, *, rounding: 
     points = as_matrix(x, name="x")
     shift = common_exponent(points.dtype, require_finite(points, name="x"), metric)
     require_directions(points, metric, name="x")
-    if shift:
-        points = np.ldexp(points, -shift)
+    points = in_range(points, metric, shift)
     native = cpu.point_source(points, metric.name, requested_isa(), workers, rounding)
     return Source(native, len(points), points.dtype, metric, workers, shift)
 

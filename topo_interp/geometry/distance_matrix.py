@@ -12,6 +12,7 @@ from topo_interp._native import cpu
 from topo_interp.arrays import as_matrix, as_points, require_finite
 from topo_interp.geometry.distances import (
     common_exponent,
+    in_range,
     requested_isa,
     require_directions,
     require_memory,
@@ -48,9 +49,9 @@ class DistanceMatrix:
 
     def __post_init__(self) -> None:
         condensed = np.asarray(self.condensed)
+        if not isinstance(self.n, (int, np.integer)) or isinstance(self.n, bool) or self.n < 1:
+            raise InputError(f"n is {self.n!r}; a distance matrix has a whole number of points, at least one")
         n = int(self.n)
-        if n < 1:
-            raise InputError(f"n is {self.n}; a distance matrix has at least one point")
         if condensed.dtype != np.float32 or condensed.shape != (n * (n - 1) // 2,):
             raise InputError(
                 f"condensed has dtype {condensed.dtype} and shape {condensed.shape}; float32 of shape "
@@ -81,8 +82,7 @@ class DistanceMatrix:
         require_directions(points, metric, name="x")
         n = len(points)
         require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32")
-        if shift:
-            points = np.ldexp(points, -shift)
+        points = in_range(points, metric, shift)
         condensed = np.empty(n * (n - 1) // 2, dtype=np.float32)
         rounding = np.float64(
             cpu.condensed(points, condensed, metric.name, threads_or_default(threads), isa=requested_isa())
@@ -113,7 +113,10 @@ class DistanceMatrix:
                 "(square + square.T) / 2 if the difference is rounding"
             )
         exact = np.concatenate([square[i, i + 1 :] for i in range(n)])
-        condensed = exact.astype(np.float32)
+        with np.errstate(over="ignore"):  # an infinity is refused below, with its rows
+            condensed = exact.astype(np.float32)
+        if not np.isfinite(condensed).all():
+            cls(condensed, n, metric)
         return cls(condensed, n, metric, float(np.abs(condensed - exact.astype(np.float64)).max(initial=0.0)))
 
     def __len__(self) -> int:
@@ -145,7 +148,10 @@ class DistanceMatrix:
                 f"index has dtype {index.dtype} and shape {index.shape}; a list of integers or a mask is needed that chooses "
                 "at least one point"
             )
-        chosen = np.arange(self.n)[index]
+        try:
+            chosen = np.arange(self.n)[index]
+        except IndexError as error:
+            raise InputError(f"{error}; give positions below {self.n}, or a mask of {self.n} entries") from None
         if len(chosen) == 0:
             raise InputError("the mask chooses no row; at least one point is needed")
         first, second = np.triu_indices(len(chosen), 1)

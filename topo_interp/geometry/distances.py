@@ -14,6 +14,9 @@ from topo_interp.metrics import Metric, get_metric
 
 __all__ = ["pairwise_distances"]
 
+# Metrics that do not see the length of a row.
+_OF_DIRECTIONS = ("cosine", "chordal", "angular", "correlation")
+
 
 def pairwise_distances(
     x: Any, y: Any = None, *, metric: str | Metric = "euclidean", threads: int | None = None
@@ -25,9 +28,10 @@ def pairwise_distances(
            [5., 0.]])
 
     Every entry of a float32 result is within 1e-6 relative of the distance of the given points (twice that where the
-    metric is a square, 2.2e-6 for the angle), near-duplicates far from the origin included; float64 within 1e-11. The
-    diagonal of x with itself is exactly 0, the matrix symmetric bit for bit, equal rows are at exactly 0, and the bytes
-    do not depend on ``threads``. They do depend on all of x and y, because the rows are centered together.
+    metric is a square, 2.2e-6 for the angle), near-duplicates far from the origin included; float64 within 1e-11, down to
+    distances of 1e-140 times the largest entry, below which squares leave its range. The diagonal of x with itself is
+    exactly 0, the matrix symmetric bit for bit, equal rows are at exactly 0, and the bytes do not depend on ``threads``.
+    They do depend on all of x and y, because the rows are centered together.
 
     Args:
         x: points (n, d): numpy, torch (CPU), ml_dtypes, PointCloud or lists; see :func:`topo_interp.arrays.as_points`.
@@ -62,8 +66,7 @@ def pairwise_distances(
     shape = (len(a), len(a) if b is None else len(b))
     require_memory(shape[0] * shape[1] * a.itemsize, f"a matrix of {shape[0]} x {shape[1]} {a.dtype}")
     shift = common_exponent(a.dtype, largest, metric)
-    if shift:
-        a, b = np.ldexp(a, -shift), None if b is None else np.ldexp(b, -shift)
+    a, b = in_range(a, metric, shift), None if b is None else in_range(b, metric, shift)
     out = np.empty(shape, dtype=a.dtype)
     cpu.pairwise(a, b, out, metric.name, threads_or_default(threads), isa=requested_isa())
     scale_back(out, shift, metric)
@@ -76,8 +79,8 @@ def threads_or_default(threads: int | None) -> int:
     """``threads`` as given, or every core of this process."""
     if threads is None:
         return default_threads()
-    if threads < 1 or threads != int(threads):
-        raise InputError(f"threads is {threads}; a whole number >= 1 is needed, or None for all cores")
+    if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or threads < 1:
+        raise InputError(f"threads is {threads!r}; a whole number >= 1 is needed, or None for all cores")
     return int(threads)
 
 
@@ -96,7 +99,7 @@ def require_directions(points: np.ndarray, metric: Metric, *, name: str) -> None
     if metric.name == "correlation":
         empty = points.max(axis=1) == points.min(axis=1)
         what = "is constant, so that nothing is left when its mean is removed"
-    elif metric.name in ("cosine", "chordal", "angular"):
+    elif metric.name in _OF_DIRECTIONS:
         empty = ~points.any(axis=1)
         what = "is zero, which has no direction"
     else:
@@ -138,9 +141,19 @@ def common_exponent(dtype: np.dtype, largest: float, metric: Metric) -> int:
 
     Scaling by a power of two is exact. float32 needs none: what leaves its range is recomputed in double.
     """
-    if dtype == np.float32 or metric.name in ("manhattan", "chebyshev", "hamming"):
+    if dtype == np.float32 or metric.name in ("manhattan", "chebyshev", "hamming", *_OF_DIRECTIONS):
         return 0
     return 0 if largest == 0 or 2.0**-300 < largest < 2.0**300 else int(np.frexp(largest)[1])
+
+
+def in_range(points: np.ndarray, metric: Metric, shift: int) -> np.ndarray:
+    """The points over 2^shift; where only directions count, each float64 row by a power of its own, so that rows of very
+    different length keep their digits too."""
+    if metric.name in _OF_DIRECTIONS and points.dtype == np.float64:
+        longest = np.maximum(points.max(axis=1), -points.min(axis=1))
+        if not (2.0**-300 < longest.min() and longest.max() < 2.0**300):
+            return np.ldexp(points, -np.frexp(longest)[1][:, np.newaxis])
+    return np.ldexp(points, -shift) if shift else points
 
 
 def scale_back(out: np.ndarray, shift: int, metric: Metric) -> None:

@@ -46,6 +46,8 @@ class _Centered(Step, kind="centered"):
 @dataclasses.dataclass(frozen=True, repr=False)
 class _Standardized(Step, kind="standardized"):
     def _apply(self, points: np.ndarray) -> np.ndarray:
+        # In units of a power of two near its largest entry, which is exact, no coordinate's squares leave the range.
+        points = np.ldexp(points, -np.frexp(np.abs(points).max(axis=0))[1])
         # Of a constant coordinate neither the computed mean nor the deviation need be exact: set them.
         constant = (points == points[0]).all(axis=0)
         mean = np.where(constant, points[0], points.mean(axis=0))

@@ -48,12 +48,17 @@ def load_diagrams(path: Path) -> Diagrams:
         raise
     except Exception as error:  # each reader has its own exceptions for a damaged file
         raise InputError(f"{path} does not hold diagrams written by Diagrams.save: {error}") from error
-    plain = json.loads(header)
-    if plain.get("format") != _FORMAT:
-        raise InputError(f"{path} has the format {plain.get('format')!r}; this version reads {_FORMAT!r}")
-    certificate = Certificate.from_dict(plain["certificate"])
-    fields: dict[str, Any] = {**arrays, **{name: plain[name] for name in _PLAIN}}
-    return Diagrams(**fields, groups=plain["groups"], certificate=certificate)
+    try:
+        plain = json.loads(header)
+        if plain.get("format") != _FORMAT:
+            raise InputError(f"{path} has the format {plain.get('format')!r}; this version reads {_FORMAT!r}")
+        certificate = Certificate.from_dict(plain["certificate"])
+        fields: dict[str, Any] = {**arrays, **{name: plain[name] for name in _PLAIN}}
+        return Diagrams(**fields, groups=plain["groups"], certificate=certificate)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} does not hold diagrams written by Diagrams.save: its header is damaged ({error!r})") from error
 
 
 def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:

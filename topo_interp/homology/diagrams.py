@@ -60,8 +60,13 @@ class Diagrams:
     provenance: Any = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        birth, death = (np.asarray(column, dtype=np.float64) for column in (self.birth, self.death))
-        dim = np.asarray(self.dim, dtype=np.int64)
+        if not isinstance(self.max_dim, (int, np.integer)) or isinstance(self.max_dim, bool) or self.max_dim < 0:
+            raise InputError(f"max_dim is {self.max_dim!r}; the highest degree is an integer >= 0, such as max_dim=1")
+        birth, death = (_numbers(column, name) for column, name in ((self.birth, "birth"), (self.death, "death")))
+        dim = _numbers(self.dim, "dim")
+        if not (np.isfinite(dim).all() and (dim == np.round(dim)).all()):
+            raise InputError("dim holds something else than integers; it is the degree of each bar, 0 for a component, 1 for a loop")
+        dim = dim.astype(np.int64)
         if not (birth.ndim == 1 and birth.shape == death.shape == dim.shape):
             raise InputError(
                 f"birth, death and dim have shapes {birth.shape}, {death.shape}, {dim.shape}; three arrays of one "
@@ -104,7 +109,7 @@ class Diagrams:
         """
         if len(bars) == 0:
             raise InputError("no degree was given; at least the bars of degree 0 are needed (an empty list will do)")
-        arrays = [np.asarray(pairs, dtype=np.float64).reshape(-1, 2) for pairs in bars]
+        arrays = [_pairs(pairs, k) for k, pairs in enumerate(bars)]
         dim = np.repeat(np.arange(len(arrays)), [len(pairs) for pairs in arrays])
         pairs = np.concatenate(arrays)
         keep = pairs[:, 0] != pairs[:, 1]
@@ -292,11 +297,34 @@ def same_bars(a: Diagrams, b: Diagrams) -> bool:
     >>> same_bars(one, Diagrams.from_bars([[(1, 2), (0, 5)]])), same_bars(one, Diagrams.from_bars([[(0, 2), (1, 5)]]))
     (True, False)
     """
+    for name, diagrams in (("a", a), ("b", b)):
+        if not isinstance(diagrams, Diagrams):
+            raise InputError(f"{name} is a {type(diagrams).__name__}; ti.Diagrams are needed, such as ti.Diagrams.from_bars(...)")
     return a.max_dim == b.max_dim and _multiset(a.to_gudhi()) == _multiset(b.to_gudhi())
 
 
 def _multiset(bars: Iterable[tuple[int, tuple[float, float]]]) -> Counter[tuple[int, tuple[float, float]]]:
     return Counter(bars)
+
+
+def _numbers(column: Any, name: str) -> np.ndarray:
+    """A column as float64; anything that is not real numbers is refused."""
+    array = np.asarray(column)
+    if array.size and array.dtype.kind not in "biuf":
+        raise InputError(f"{name} has dtype {array.dtype}; an array of real numbers is needed")
+    return array.astype(np.float64)
+
+
+def _pairs(pairs: Any, dim: int) -> np.ndarray:
+    try:
+        array = np.asarray(pairs)
+    except ValueError as error:
+        raise InputError(f"the bars of degree {dim} are no array ({error}); pairs (birth, death) are needed") from None
+    if array.size == 0:
+        return np.empty((0, 2))
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InputError(f"the bars of degree {dim} have shape {array.shape}; (bars, 2) is needed: pairs (birth, death)")
+    return _numbers(array, f"degree {dim}")
 
 
 def _unknown_origin(source: str) -> Certificate:

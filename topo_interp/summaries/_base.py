@@ -109,7 +109,7 @@ class Summary(_OfOneDegree):
 
     def __call__(self, diagrams: Diagrams) -> float:
         """The number."""
-        return float(self._value(diagrams))
+        return float(self._value(_given(diagrams, self)))
 
     def _value(self, diagrams: Diagrams) -> float:
         raise NotImplementedError
@@ -124,7 +124,7 @@ class Vectorization(_OfOneDegree):
 
     def __call__(self, diagrams: Diagrams) -> np.ndarray:
         """The vector (length ``len(names)``)."""
-        return np.ascontiguousarray(self._vector(diagrams), dtype=np.float64)
+        return np.ascontiguousarray(self._vector(_given(diagrams, self)), dtype=np.float64)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,6 +135,15 @@ class Vectorization(_OfOneDegree):
         raise NotImplementedError
 
 
+def _given(diagrams: Any, summary: _OfOneDegree) -> Diagrams:
+    if not isinstance(diagrams, Diagrams):
+        raise InputError(
+            f"{summary.name} was given a {type(diagrams).__name__}; ti.Diagrams are needed: ti.Rips()(points), or "
+            "ti.Diagrams.from_bars for bars from elsewhere"
+        )
+    return diagrams
+
+
 def _brief(value: Any) -> str:
     if isinstance(value, tuple) and len(value) > 4:
         return f"[{value[0]:g} .. {value[-1]:g}; {len(value)}]"
@@ -143,7 +152,10 @@ def _brief(value: Any) -> str:
 
 def fixed_grid(values: Iterable[float], name: str) -> tuple[float, ...]:
     """A grid as a tuple of floats: finite, increasing, not empty."""
-    grid = np.asarray(list(values) if not isinstance(values, np.ndarray) else values, dtype=np.float64)
+    try:
+        grid = np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=np.float64)
+    except (TypeError, ValueError):
+        grid = np.empty(0)
     if grid.ndim != 1 or len(grid) == 0 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
         raise InputError(f"{name}: the grid must be finite, increasing filtration values, such as np.linspace(0, 2, 101)")
     return tuple(grid.tolist())

@@ -38,6 +38,8 @@ def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]
     points = as_points(points, name="points")
     if dm is None:
         dm = DistanceMatrix.from_points(points)
+    if not isinstance(dm, DistanceMatrix):
+        raise InputError(f"dm is a {type(dm).__name__}; a ti.DistanceMatrix of the points is needed, or None")
     if dm.n != len(points):
         raise InputError(f"dm has {dm.n} points and points has {len(points)} rows; both must be of the same rows")
     # In units of the largest entry no square overflows; only the norm has a unit.

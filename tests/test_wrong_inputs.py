@@ -1,0 +1,95 @@
+"""Wrong inputs to public calls: each gets an error that says what came and what to type next, never a cast or a number."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import topo_interp as ti
+
+X = np.random.default_rng(0).normal(size=(20, 5))
+DM = ti.DistanceMatrix.from_points(X)
+STORE = ti.store_from_arrays({"a": X}, rows=pd.DataFrame({"label": list("xy") * 10, "number": range(20)}))
+RIPS = ti.Rips()
+
+WRONG = {
+    "threads, text": (lambda: ti.pairwise_distances(X, threads="2"), "threads is '2'; a whole number"),
+    "threads, yes": (lambda: ti.pairwise_distances(X, threads=True), "threads is True"),
+    "threads, NaN": (lambda: ti.pairwise_distances(X, threads=math.nan), "threads is nan"),
+    "metric, list": (lambda: ti.pairwise_distances(X, metric=["euclidean"]), "no metric is called"),
+    "points, ragged": (lambda: ti.PointCloud([[1, 2], [3]]), "rows of equal length"),
+    "site, number": (lambda: ti.PointCloud(X, site=3), "a module path, a string"),
+    "n, fraction": (lambda: ti.DistanceMatrix(np.zeros(3, np.float32), 3.7), "n is 3.7; a distance matrix has a whole number"),
+    "n, text": (lambda: ti.DistanceMatrix(np.zeros(3, np.float32), "3"), "n is '3'"),
+    "dense, beyond float32": (lambda: ti.DistanceMatrix.from_dense([[0, 1e300], [1e300, 0]]), "rows 0 and 1 is inf.*scale the points"),
+    "take, beyond": (lambda: DM.take([25]), "give positions below 20"),
+    "take, short mask": (lambda: DM.take(np.ones(3, bool)), "a mask of 20 entries"),
+    "degree, fraction": (lambda: ti.Diagrams([0], [1], [0.5], 1), "something else than integers"),
+    "birth, complex": (lambda: ti.Diagrams([0j], [1], [0], 1), "birth has dtype complex128"),
+    "death, text": (lambda: ti.Diagrams([0], ["a"], [0], 1), "death has dtype"),
+    "max_dim, fraction": (lambda: ti.Diagrams([0], [1], [0], 1.5), "max_dim is 1.5"),
+    "max_dim, negative": (lambda: ti.Diagrams([], [], [], -1), "max_dim is -1"),
+    "bars, flat": (lambda: ti.Diagrams.from_bars([[1, 2, 3, 4]]), r"degree 0 have shape \(4,\); \(bars, 2\) is needed"),
+    "bars, three columns": (lambda: ti.Diagrams.from_bars([[], np.zeros((2, 3))]), "degree 1 have shape"),
+    "same_bars, nothing": (lambda: ti.same_bars(None, RIPS(X)), "a is a NoneType; ti.Diagrams are needed"),
+    "summary of an array": (lambda: ti.max_persistence(1)(X), r"was given a ndarray; ti.Diagrams are needed: ti.Rips\(\)"),
+    "curve of nothing": (lambda: ti.landscape(1, [0, 1])(None), "was given a NoneType"),
+    "grid, number": (lambda: ti.betti_curve(1, 3), "increasing filtration values, such as np.linspace"),
+    "grid, text": (lambda: ti.silhouette(1, "a"), "increasing filtration values"),
+    "baselines, dm": (lambda: ti.baselines(X, 3), "dm is a int; a ti.DistanceMatrix"),
+    "shift, text": (lambda: ti.Term("rounding", "a", 0.0), "shift of the term 'rounding' is 'a'"),
+    "query that is a column": (lambda: STORE.select("number"), "no condition on the rows, such as label == 'March'"),
+    "query that is true": (lambda: STORE.select("1 == 1"), "no condition on the rows"),
+    "query that assigns": (lambda: STORE.select("new = number > 3"), "no condition on the rows"),
+    "means by nothing": (lambda: STORE.means(by=None), "names no column; columns: item, label, number"),
+    "max_rows, fraction": (lambda: ti.every_token(max_rows=1.5), "max_rows is 1.5"),
+    "seed, text": (lambda: ti.every_token(max_rows=3, seed="a"), "seed is 'a'"),
+    "predicate, number": (lambda: ti.token_at(3), "give token texts, or a function"),
+    "profile, array": (lambda: ti.profile(X, RIPS), r"a ndarray; a mapping .*ti.store_from_arrays\({'site': points}\)"),
+    "profile, no sites": (lambda: ti.profile(STORE, RIPS, sites=[]), r"sites is \[\]; names or globs"),
+    "profile, sites, number": (lambda: ti.profile(STORE, RIPS, sites=3), "sites is 3"),
+    "profile, processes": (lambda: ti.profile(STORE, RIPS, n_jobs=1.5), "n_jobs is 1.5"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_input_is_an_error_in_words(case):
+    call, words = WRONG[case]
+    with pytest.raises(ti.InputError, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [("no JSON", "its header is damaged"), ('{"format": "topo_interp.diagrams.1"}', "its header is damaged"), ("{}", "has the format None")],
+)
+def test_a_foreign_file_is_no_diagrams(tmp_path, header, words):
+    np.savez(tmp_path / "foreign.npz", header=header, birth=[0.0], death=[1.0], dim=[0])
+    with pytest.raises(ti.InputError, match=words):
+        ti.Diagrams.load(tmp_path / "foreign.npz")
+
+
+@pytest.mark.parametrize("metric", ["cosine", "chordal", "angular", "correlation"])
+def test_rows_of_very_different_length_have_an_angle(metric):
+    rows = np.array([[1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 1.0, 5.0]])
+    scaled = rows * [[1e-200], [1e200], [1.0]]
+    want = ti.pairwise_distances(rows, metric=metric)
+    assert ti.pairwise_distances(scaled, metric=metric) == pytest.approx(want, rel=1e-11)
+    assert ti.pairwise_distances(scaled, rows, metric=metric) == pytest.approx(want, rel=1e-11, abs=1e-15)
+    assert ti.DistanceMatrix.from_points(scaled, metric).square() == pytest.approx(want, rel=1e-6)
+    assert ti.spanning_tree(scaled, metric=metric).lengths == pytest.approx(ti.spanning_tree(rows, metric=metric).lengths, rel=1e-11)
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1e200, 1e307])
+def test_standardized_at_the_ends_of_the_range(size):
+    want = ti.standardized()(X)
+    assert ti.standardized()(X * size) == pytest.approx(want, rel=1e-9 if size > 1e-300 else 1e-1)
+
+
+def test_a_missing_label_does_not_hold_in_a_query():
+    labels = pd.DataFrame({"label": pd.array(["x", None, "y", "x"], dtype="string")})
+    store = ti.store_from_arrays({"a": X[:4]}, rows=labels)
+    assert (store.select("label == 'x'")["a"].points == X[[0, 3]]).all()
