@@ -36,7 +36,7 @@ class PairwiseDistances {
 
   // Side of the largest block that is computed at once. Tiles may have any shape; multiples of this waste nothing.
   static constexpr std::int64_t side = TileKernel<T>::side;
-  static constexpr std::int64_t scratch_size = side * side;
+  static constexpr std::int64_t scratch_size = TileKernel<T>::scratch_size;
 
   std::int64_t rows() const { return x_.rows; }
   std::int64_t columns() const { return symmetric_ ? x_.rows : y_.rows; }

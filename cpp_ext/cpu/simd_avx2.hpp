@@ -22,6 +22,10 @@ struct F64 {
   TOPO_INTERP_FN void store(double* p) const { _mm256_storeu_pd(p, v); }
   TOPO_INTERP_FN void add_to(double* p) const { _mm256_storeu_pd(p, _mm256_add_pd(_mm256_loadu_pd(p), v)); }
   TOPO_INTERP_FN void max_to(double* p) const { _mm256_storeu_pd(p, _mm256_max_pd(_mm256_loadu_pd(p), v)); }
+  TOPO_INTERP_FN double sum() const {
+    const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+  }
   // Ordered comparisons: a NaN counts as outside.
   static TOPO_INTERP_FN Mask outside(F64 q, F64 low, F64 high) {
     const Mask inside = _mm256_and_pd(_mm256_cmp_pd(q.v, low.v, _CMP_GE_OQ), _mm256_cmp_pd(q.v, high.v, _CMP_LE_OQ));
@@ -67,6 +71,7 @@ struct F32 {
     low().max_to(p);
     high().max_to(p + 4);
   }
+  TOPO_INTERP_FN double wide_sum() const { return F64{_mm256_add_pd(low().v, high().v)}.sum(); }
 };
 TOPO_INTERP_FN F32 operator+(F32 a, F32 b) { return {_mm256_add_ps(a.v, b.v)}; }
 TOPO_INTERP_FN F32 operator-(F32 a, F32 b) { return {_mm256_sub_ps(a.v, b.v)}; }

@@ -22,6 +22,7 @@ struct F64 {
   TOPO_INTERP_FN void store(double* p) const { _mm512_storeu_pd(p, v); }
   TOPO_INTERP_FN void add_to(double* p) const { _mm512_storeu_pd(p, _mm512_add_pd(_mm512_loadu_pd(p), v)); }
   TOPO_INTERP_FN void max_to(double* p) const { _mm512_storeu_pd(p, _mm512_max_pd(_mm512_loadu_pd(p), v)); }
+  TOPO_INTERP_FN double sum() const { return _mm512_reduce_add_pd(v); }
   // Ordered comparisons: a NaN counts as outside.
   static TOPO_INTERP_FN Mask outside(F64 q, F64 low, F64 high) {
     return static_cast<Mask>(~_mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(q.v, low.v, _CMP_GE_OQ), q.v, high.v, _CMP_LE_OQ));
@@ -66,6 +67,7 @@ struct F32 {
     low().max_to(p);
     high().max_to(p + 8);
   }
+  TOPO_INTERP_FN double wide_sum() const { return F64{_mm512_add_pd(low().v, high().v)}.sum(); }
 };
 TOPO_INTERP_FN F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
 TOPO_INTERP_FN F32 operator-(F32 a, F32 b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -21,6 +21,7 @@ struct F64 {
   TOPO_INTERP_FN void store(double* p) const { *p = v; }
   TOPO_INTERP_FN void add_to(double* p) const { *p += v; }
   TOPO_INTERP_FN void max_to(double* p) const { *p = v > *p ? v : *p; }
+  TOPO_INTERP_FN double sum() const { return v; }
   static TOPO_INTERP_FN Mask outside(F64 q, F64 low, F64 high) { return !(q.v >= low.v && q.v <= high.v); }
   static TOPO_INTERP_FN unsigned bits(Mask m) { return m ? 1u : 0u; }
   static TOPO_INTERP_FN F64 zero_where(Mask m, F64 a) { return {m ? 0.0 : a.v}; }
@@ -47,6 +48,7 @@ struct F32 {
   TOPO_INTERP_FN void store(float* p) const { *p = v; }
   TOPO_INTERP_FN void add_to(double* p) const { *p += static_cast<double>(v); }
   TOPO_INTERP_FN void max_to(double* p) const { *p = static_cast<double>(v) > *p ? static_cast<double>(v) : *p; }
+  TOPO_INTERP_FN double wide_sum() const { return static_cast<double>(v); }
 };
 TOPO_INTERP_FN F32 operator+(F32 a, F32 b) { return {a.v + b.v}; }
 TOPO_INTERP_FN F32 operator-(F32 a, F32 b) { return {a.v - b.v}; }

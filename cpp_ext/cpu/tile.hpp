@@ -54,6 +54,7 @@ struct StopSignal {
 template <class T>
 struct TileKernel {
   static constexpr std::int64_t side = 192;  // rows and columns of the largest block; a multiple of every panel width
+  static constexpr std::int64_t scratch_size = 2 * side * side + side * 256;  // doubles
 
   std::int64_t width;  // rows to a panel
 
@@ -63,7 +64,7 @@ struct TileKernel {
                const std::int32_t* order, T* packed, double* squared_norms);
 
   // Distances of rows [i0, i1) of x and [j0, j1) of y into out[(i - i0) * ld + (j - j0)]; with `upper` only those with j > i,
-  // the other entries of `out` stay as they are. `scratch`: side * side doubles. Returns early when `stop` asks for it.
+  // the other entries of `out` stay as they are. `scratch`: scratch_size doubles. Returns early when `stop` asks for it.
   void (*tile)(const TileJob<T>& job, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, bool upper,
                double* scratch, T* out, std::int64_t ld, TileStats* stats, StopSignal stop);
 };

@@ -131,14 +131,6 @@ bool accumulate(const TileJob<typename V::Lane>& job, std::int64_t i0, std::int6
 
 // ---- direct recomputation from the given rows -------------------------------------------------------------------------------
 
-TOPO_INTERP_FN double sum_of_lanes(F64 total) {
-  double lane[F64::lanes];
-  total.store(lane);
-  double sum = 0;
-  for (int k = 0; k < F64::lanes; ++k) sum += lane[k];
-  return sum;
-}
-
 // |x - y|^2 in double throughout; for unit rows the difference is that of (row - shift) * scale, and `other` gets |x + y|^2.
 template <class T>
 double squared_in_double(const TileJob<T>& job, std::int64_t i, std::int64_t j, double* other) {
@@ -155,7 +147,7 @@ double squared_in_double(const TileJob<T>& job, std::int64_t i, std::int64_t j, 
     apart = multiply_add(difference, difference, apart);
     joint = multiply_add(sum, sum, joint);
   }
-  double squared = sum_of_lanes(apart), together = sum_of_lanes(joint);
+  double squared = apart.sum(), together = joint.sum();
   for (; k < job.cols; ++k) {
     const double a = (static_cast<double>(x[k]) - x_shift) * x_scale, b = (static_cast<double>(y[k]) - y_shift) * y_scale;
     squared += (a - b) * (a - b);
@@ -165,92 +157,145 @@ double squared_in_double(const TileJob<T>& job, std::int64_t i, std::int64_t j, 
   return squared;
 }
 
-// |x - y|^2 of row i with `Pairs` rows of y: float32 differences (each within one rounding of the exact one, no matter how
-// long the rows are), float32 chains of recompute_chain squares, double sums. Each pair has its own accumulators, so its value
-// does not depend on which others stand beside it.
+// sums[p] += |x - y_p|^2 over a slice of `depth` coordinates, at most recompute_chain registers: float32 differences (each within
+// one rounding of the exact one) and float32 squares, a double sum. Each pair has its own register, so its value does not depend
+// on which others stand beside it.
 template <int Pairs>
-void squared_directly(const TileJob<float>& job, std::int64_t i, const std::int32_t* columns, double* squared) {
-  constexpr std::int64_t lanes = F32::lanes;
-  constexpr int parts = F32::lanes / F64::lanes;
-  const float* x = job.x.rows + i * job.x.row_stride;
+TOPO_INTERP_FN void add_squares(const float* x, const float* slices, const std::int32_t* slots, std::int64_t depth, double* sums) {
+  constexpr std::int64_t slice = recompute_chain * F32::lanes;
+  F32 part[Pairs];
   const float* y[Pairs];
-  double wide[Pairs][lanes];
+#pragma GCC unroll 4
   for (int p = 0; p < Pairs; ++p) {
-    y[p] = job.y.rows + columns[p] * job.y.row_stride;
-    for (int l = 0; l < lanes; ++l) wide[p][l] = 0;
+    part[p] = F32::all(0);
+    y[p] = slices + slots[p] * slice;
   }
-  static_assert(parts * F64::lanes == F32::lanes);
-  std::int64_t k = 0;
-  while (k + lanes <= job.cols) {
-    const std::int64_t end = least(k + recompute_chain * lanes, job.cols - job.cols % lanes);
-    F32 part[Pairs];
+  for (std::int64_t k = 0; k < depth; k += F32::lanes) {
+    const F32 a = F32::load(x + k);
 #pragma GCC unroll 4
-    for (int p = 0; p < Pairs; ++p) part[p] = F32::all(0);
-    for (; k < end; k += lanes) {
-      const F32 a = F32::load(x + k);
-#pragma GCC unroll 4
-      for (int p = 0; p < Pairs; ++p) {
-        const F32 difference = a - F32::load(y[p] + k);
-        part[p] = multiply_add(difference, difference, part[p]);
-      }
+    for (int p = 0; p < Pairs; ++p) {
+      const F32 difference = a - F32::load(y[p] + k);
+      part[p] = multiply_add(difference, difference, part[p]);
     }
-#pragma GCC unroll 4
-    for (int p = 0; p < Pairs; ++p) part[p].add_to(wide[p]);
   }
-  for (int p = 0; p < Pairs; ++p) {
-    double sum = 0;
-    for (int l = 0; l < lanes; ++l) sum += wide[p][l];
-    for (std::int64_t rest = k; rest < job.cols; ++rest) {
-      const double difference = static_cast<double>(x[rest]) - static_cast<double>(y[p][rest]);
-      sum += difference * difference;
-    }
-    // float32 squares have left its range: NaN and infinity fail the comparison too.
-    double unused;
-    if (!(sum >= job.underflow && sum < 1e300)) sum = squared_in_double(job, i, columns[p], &unused);
-    squared[p] = sum;
+#pragma GCC unroll 4
+  for (int p = 0; p < Pairs; ++p) sums[p] += part[p].wide_sum();
+}
+
+// Scratch of a tile: totals (also the sums of recomputed pairs), lists of flagged columns, slices of rows.
+template <class T>
+struct Scratch {
+  static constexpr std::int64_t side = TileKernel<T>::side;
+  double* totals;
+  std::int32_t* lists;  // side to a row, as columns counted from the left end of the block
+  float* slices;
+  explicit TOPO_INTERP_FN Scratch(double* memory)
+      : totals(memory),
+        lists(reinterpret_cast<std::int32_t*>(memory + side * side)),
+        slices(reinterpret_cast<float*>(memory + side * side + side * side / 2)) {}
+};
+static_assert(TileKernel<float>::side * TileKernel<float>::side * 3 / 2 + TileKernel<float>::side * recompute_chain * F32::lanes / 2 <=
+              TileKernel<float>::scratch_size);
+
+// The rows come from far away and in pieces too short for the machine to guess the next: it is told, a few rows ahead.
+TOPO_INTERP_FN void copy_slice(const float* row, std::int64_t stride, std::int64_t depth, float* to) {
+  constexpr std::int64_t ahead = 6;
+  for (std::int64_t k = 0; k < depth; k += F32::lanes) {
+    if (k % 16 == 0) __builtin_prefetch(row + ahead * stride + k);
+    F32::load(row + k).store(to + k);
   }
 }
 
-template <class Metric, class T>
-void recompute(const TileJob<T>& job, std::int64_t i, std::int64_t j0, const std::int32_t* flagged, std::int64_t count, T* out,
-               TileStats* stats) {
-  for (std::int64_t f = 0; f < count;) {
-    constexpr int group = 4;
-    double squared[group], other;
-    int pairs = 1;
-    if constexpr (sizeof(T) == sizeof(float) && !Metric::unit_rows) {
-      if (count - f >= group) {
-        squared_directly<group>(job, i, flagged + f, squared);
-        pairs = group;
-      } else {
-        squared_directly<1>(job, i, flagged + f, squared);
-      }
-    } else {
-      squared[0] = squared_in_double(job, i, flagged[f], &other);
+// Squared distances of all flagged pairs of a block into sums[r * side + f], f counting along the list of row r. Slice by slice,
+// so that the rows, copied side by side, stay in the cache: rows whose length is a power of two would push each other out.
+inline bool squared_directly(const TileJob<float>& job, std::int64_t i0, std::int64_t rows, std::int64_t left,
+                             const std::int32_t* counts, Scratch<float> scratch, StopSignal stop) {
+  constexpr std::int64_t side = Scratch<float>::side, slice = recompute_chain * F32::lanes;
+  alignas(64) float x[slice];
+  bool used[side] = {};
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int32_t f = 0; f < counts[r]; ++f) {
+      scratch.totals[r * side + f] = 0;
+      used[scratch.lists[r * side + f]] = true;
     }
-    for (int p = 0; p < pairs; ++p, ++f) {
-      if (squared[p] > stats->largest_recomputed) stats->largest_recomputed = squared[p];
+  const std::int64_t whole = job.cols - job.cols % F32::lanes;
+  for (std::int64_t k0 = 0; k0 < whole; k0 += slice) {
+    if (stop.asked(stop.control)) return false;
+    const std::int64_t depth = least(slice, whole - k0);
+    for (std::int64_t slot = 0; slot < side; ++slot)
+      if (used[slot]) {
+        const float* y = job.y.rows + (left + slot) * job.y.row_stride + k0;
+        copy_slice(y, job.y.row_stride, depth, scratch.slices + slot * slice);
+      }
+    for (std::int64_t r = 0; r < rows; ++r) {
+      if (!counts[r]) continue;
+      const float* row = job.x.rows + (i0 + r) * job.x.row_stride + k0;
+      copy_slice(row, job.x.row_stride, depth, x);
+      const std::int32_t* list = scratch.lists + r * side;
+      double* sums = scratch.totals + r * side;
+      std::int32_t f = 0;
+      for (; f + 4 <= counts[r]; f += 4) add_squares<4>(x, scratch.slices, list + f, depth, sums + f);
+      for (; f < counts[r]; ++f) add_squares<1>(x, scratch.slices, list + f, depth, sums + f);
+    }
+  }
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int32_t f = 0; f < counts[r]; ++f) {
+      const std::int64_t j = left + scratch.lists[r * side + f];
+      const float *a = job.x.rows + (i0 + r) * job.x.row_stride, *b = job.y.rows + j * job.y.row_stride;
+      double& sum = scratch.totals[r * side + f];
+      for (std::int64_t k = whole; k < job.cols; ++k) {
+        const double difference = static_cast<double>(a[k]) - static_cast<double>(b[k]);
+        sum += difference * difference;
+      }
+      // float32 squares have left their range; NaN and infinity fail the comparison too. Equal rows come here as well.
+      double unused;
+      if (!(sum >= job.underflow && sum < 1e300)) sum = squared_in_double(job, i0 + r, j, &unused);
+    }
+  return true;
+}
+
+// Recomputes the flagged pairs of rows [i0, i0 + rows) with columns counted from `left`, into out[r * ld + column].
+template <class Metric, class T>
+void recompute(const TileJob<T>& job, std::int64_t i0, std::int64_t rows, std::int64_t left, const std::int32_t* counts,
+               Scratch<T> scratch, T* out, std::int64_t ld, TileStats* stats, StopSignal stop) {
+  constexpr std::int64_t side = Scratch<T>::side;
+  constexpr bool directly = sizeof(T) == sizeof(float) && !Metric::unit_rows;
+  if constexpr (directly)
+    if (!squared_directly(job, i0, rows, left, counts, scratch, stop)) return;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (!counts[r]) continue;
+    if (stop.asked(stop.control)) return;
+    for (std::int32_t f = 0; f < counts[r]; ++f) {
+      const std::int32_t column = scratch.lists[r * side + f];
+      double other = 0, squared = 0;
+      if constexpr (directly) {
+        squared = scratch.totals[r * side + f];
+      } else {
+        squared = squared_in_double(job, i0 + r, left + column, &other);
+      }
+      if (squared > stats->largest_recomputed) stats->largest_recomputed = squared;
       if (Metric::largest_trusted < 4) {  // the angle
-        out[flagged[f] - j0] = static_cast<T>(2 * ::atan2(::sqrt(squared[p]), ::sqrt(other)));
+        out[r * ld + column] = static_cast<T>(2 * ::atan2(::sqrt(squared), ::sqrt(other)));
       } else {
         // In double, because the squares of small and large distances leave the range of float32 before the root is taken.
         double lane[F64::lanes];
-        Metric::epilogue(F64::all(squared[p])).store(lane);
-        out[flagged[f] - j0] = static_cast<T>(lane[0]);
+        Metric::epilogue(F64::all(squared)).store(lane);
+        out[r * ld + column] = static_cast<T>(lane[0]);
       }
     }
+    stats->recomputed += counts[r];
   }
-  stats->recomputed += count;
 }
 
 // ---- from totals to distances -----------------------------------------------------------------------------------------------
 
 // |x|^2 + |y|^2 - 2 <x, y> of row i with columns [j0, j0 + count), count a multiple of the lanes; flags what products can not
-// give: `flagged` gets the columns within [first, last) whose d^2 is too small a share of the norms, out of the range in
+// give: `flagged` gets the columns within [first, last), counted from `left`, whose d^2 is too small a share of the norms, out of the range in
 // which float32 squares keep their digits, larger than the norms allow (overflow), or NaN.
 template <class Metric, class T>
-std::int64_t finish_products(const TileJob<T>& job, std::int64_t i, std::int64_t j0, std::int64_t count, std::int64_t first,
-                             std::int64_t last, const double* total, T* out, std::int32_t* flagged, TileStats* stats) {
+std::int32_t finish_products(const TileJob<T>& job, std::int64_t i, std::int64_t left, std::int64_t j0, std::int64_t count,
+                             std::int64_t first, std::int64_t last, const double* total, T* out, std::int32_t* flagged,
+                             TileStats* stats) {
   using V = typename RegisterOf<T>::type;
   constexpr int parts = V::lanes / F64::lanes;
   const F64 norm = F64::all(job.x.squared_norms[i]), share = F64::all(job.recompute), least_square = F64::all(job.underflow);
@@ -258,7 +303,7 @@ std::int64_t finish_products(const TileJob<T>& job, std::int64_t i, std::int64_t
   constexpr double range = sizeof(T) == sizeof(float) ? 1e38 : 1e300;
   const F64 trusted = F64::all(Metric::largest_trusted < range ? Metric::largest_trusted : range);
   F64 ratio = F64::all(stats->largest_ratio), largest = F64::all(stats->largest_sum);
-  std::int64_t flags = 0;
+  std::int32_t flags = 0;
   for (std::int64_t j = 0; j < count; j += V::lanes) {
     F64 squared[parts];
     for (int p = 0; p < parts; ++p) {
@@ -275,7 +320,7 @@ std::int64_t finish_products(const TileJob<T>& job, std::int64_t i, std::int64_t
       }
       if (j0 + at < first) bits &= first - j0 - at < 32 ? ~0u << (first - j0 - at) : 0u;
       if (j0 + at + F64::lanes > last) bits &= last - j0 - at > 0 ? ~(~0u << (last - j0 - at)) : 0u;
-      for (; bits; bits &= bits - 1) flagged[flags++] = static_cast<std::int32_t>(j0 + at + __builtin_ctz(bits));
+      for (; bits; bits &= bits - 1) flagged[flags++] = static_cast<std::int32_t>(j0 - left + at + __builtin_ctz(bits));
     }
     Metric::epilogue(V::narrow(squared)).store(out + j);
   }
@@ -296,22 +341,21 @@ void block(const TileJob<T>& job, std::int64_t i0, std::int64_t i1, std::int64_t
   const std::int64_t top = i0 - i0 % V::block_rows, left = j0 - j0 % width;
   const std::int64_t bottom = (i1 + V::block_rows - 1) / V::block_rows * V::block_rows;
   const std::int64_t right = (j1 + width - 1) / width * width;
-  if (!accumulate<Metric, V>(job, top, bottom, left, right, upper, scratch, stop)) return;
+  const Scratch<T> memory(scratch);
+  if (!accumulate<Metric, V>(job, top, bottom, left, right, upper, memory.totals, stop)) return;
   T row[side];
-  std::int32_t flagged[side];
+  std::int32_t counts[side] = {};
+  bool any = false;
   for (std::int64_t i = i0; i < i1; ++i) {
     const std::int64_t first = upper ? most(j0, i + 1) : j0;
     if (first >= j1) continue;
     // Whole registers; what lies before `first` is dropped below.
     const std::int64_t start = left + (first - left) / V::lanes * V::lanes;
     const std::int64_t count = least(right, (j1 - start + V::lanes - 1) / V::lanes * V::lanes + start) - start;
-    const double* total = scratch + (i - top) * side + (start - left);
+    const double* total = memory.totals + (i - top) * side + (start - left);
     if constexpr (Metric::needs_norms) {
-      const std::int64_t flags = finish_products<Metric>(job, i, start, count, first, j1, total, row, flagged, stats);
-      if (flags) {
-        recompute<Metric>(job, i, start, flagged, flags, row, stats);
-        if (stop.asked(stop.control)) return;
-      }
+      counts[i - i0] = finish_products<Metric>(job, i, left, start, count, first, j1, total, row, memory.lists + (i - i0) * side, stats);
+      any |= counts[i - i0] > 0;
     } else {
       for (std::int64_t j = 0; j < count; j += V::lanes) {
         F64 wide[parts];
@@ -322,6 +366,8 @@ void block(const TileJob<T>& job, std::int64_t i0, std::int64_t i1, std::int64_t
     T* to = out + (i - i0) * ld - j0;
     for (std::int64_t j = first; j < j1; ++j) to[j] = row[j - start];
   }
+  if constexpr (Metric::needs_norms)
+    if (any) recompute<Metric>(job, i0, i1 - i0, left, counts, memory, out + (left - j0), ld, stats, stop);
 }
 
 template <class T>
