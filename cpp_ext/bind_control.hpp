@@ -12,6 +12,9 @@
 
 namespace topo_interp {
 
+// More would only cost: kernels keep buffers per thread, and no machine of today runs more at once.
+inline constexpr int most_threads = 256;
+
 // `progress` is None or a Python callable (phase: int, done: int, total: int) -> None, called on the calling thread.
 // The kernel is always joined before this returns or throws: no thread outlives the call.
 template <class Kernel>

@@ -22,6 +22,15 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [f"topo_interp from {Path(topo_interp.__file__).parent}"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def away_from_the_sources(tmp_path_factory):
+    """Tests run in an empty folder: a process started in the repository root would import the bare source folder."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("cwd"))
+    yield
+    os.chdir(before)
+
+
 @pytest.fixture(scope="session")
 def natural_image_patches():
     """The two clouds of natural-image patches (15000 x 8), where TOPO_INTERP_DATA names their folder."""

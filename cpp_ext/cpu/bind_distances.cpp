@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -73,6 +74,7 @@ void require(bool fits, const T& message) {
 template <class T>
 void pairwise(Points<T> x, std::optional<Points<T>> y, Square<T> out, const std::string& metric, int threads,
               const std::string& isa, nb::object progress) {
+  threads = std::min(threads, most_threads);
   const MatrixView<T> rows = view(x), others = view(y);
   require(!y || rows.cols == others.cols, "x and y differ in width");
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows &&
@@ -89,6 +91,7 @@ void pairwise(Points<T> x, std::optional<Points<T>> y, Square<T> out, const std:
 
 template <class T>
 double condensed(Points<T> x, Condensed out, const std::string& metric, int threads, const std::string& isa, nb::object progress) {
+  threads = std::min(threads, most_threads);
   const MatrixView<T> rows = view(x);
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows * (rows.rows - 1) / 2, "out has another shape");
   const MetricKind kind = metric_named(metric);

@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
@@ -60,7 +61,9 @@ struct Source {
 
 template <class T>
 Source<T> point_source(Points<T> x, const std::string& metric, const std::string& isa, int threads, bool rounding) {
+  threads = std::min(threads, most_threads);
   require(static_cast<std::int64_t>(x.shape(0)) >= 1 && static_cast<std::int64_t>(x.shape(0)) <= most_rows, "1 to 2^31 - 1 rows are needed");
+  require(x.shape(1) >= 1, "at least one coordinate is needed");
   require(threads >= 1, "threads is at least 1");
   const auto cols = static_cast<std::int64_t>(x.shape(1));
   const MatrixView<T> rows{x.data(), static_cast<std::int64_t>(x.shape(0)), cols, cols};
@@ -91,6 +94,7 @@ std::vector<std::int32_t> checked_rows(const Rows& rows, std::int64_t n) {
 
 template <class T>
 nb::tuple knn(const Source<T>& source, std::int64_t k, int threads, nb::object progress) {
+  threads = std::min(threads, most_threads);
   const std::int64_t n = source.distances->size();
   require(k >= 1 && k < n && threads >= 1, "1 <= k < n and threads >= 1 are needed");
   std::vector<std::int64_t> indices(static_cast<std::size_t>(n * k));
@@ -111,6 +115,7 @@ nb::tuple knn(const Source<T>& source, std::int64_t k, int threads, nb::object p
 
 template <class T>
 nb::tuple within_radius(const Source<T>& source, double radius, std::int64_t most_pairs, int threads, nb::object progress) {
+  threads = std::min(threads, most_threads);
   require(radius >= 0 && most_pairs >= 0 && threads >= 1, "radius >= 0, most_pairs >= 0 and threads >= 1 are needed");
   T limit = static_cast<T>(radius);
   // The largest number of this type that is not above the radius: rounding must let no pair in.
@@ -132,6 +137,7 @@ nb::tuple within_radius(const Source<T>& source, double radius, std::int64_t mos
 
 template <class T>
 nb::tuple tree(const Source<T>& source, std::int64_t neighbors, std::int64_t table, double refresh_share, int threads, nb::object progress) {
+  threads = std::min(threads, most_threads);
   require(neighbors >= 1 && table >= 0 && refresh_share >= 0 && threads >= 1, "neighbors >= 1 and threads >= 1 are needed");
   SpanningTreeOptions options;
   options.neighbors = neighbors;
@@ -160,6 +166,7 @@ nb::tuple tree(const Source<T>& source, std::int64_t neighbors, std::int64_t tab
 template <class T>
 nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, Rows indices, Vector<T> radii, Rows nearest,
                    Vector<T> distances, int threads, nb::object progress) {
+  threads = std::min(threads, most_threads);
   const std::int64_t n = source.distances->size();
   require(k >= 1 && k <= n && start >= 0 && start < n && threads >= 1, "1 <= k <= n and 0 <= start < n are needed");
   Landmarks<T> landmarks;
@@ -168,6 +175,7 @@ nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, 
                 static_cast<std::int64_t>(distances.shape(0)) == n,
             "the landmarks to go on from belong to other points");
     (void)checked_rows(indices, n);
+    (void)checked_rows(nearest, static_cast<std::int64_t>(indices.shape(0)));
     landmarks.indices.assign(indices.data(), indices.data() + indices.shape(0));
     landmarks.insertion_radii.assign(radii.data(), radii.data() + radii.shape(0));
     landmarks.nearest.assign(nearest.data(), nearest.data() + n);
@@ -181,6 +189,7 @@ nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, 
 
 template <class T>
 double distortion(const Source<T>& source, Rows landmarks, Rows nearest, double up_to, int threads, nb::object progress) {
+  threads = std::min(threads, most_threads);
   const std::int64_t n = source.distances->size();
   require(landmarks.shape(0) >= 1 && static_cast<std::int64_t>(nearest.shape(0)) == n && threads >= 1,
           "landmarks and the nearest one of every row are needed");
@@ -195,6 +204,7 @@ double distortion(const Source<T>& source, Rows landmarks, Rows nearest, double 
 
 template <class T>
 double excess(const Source<T>& distances, const Source<T>& smaller, int threads, nb::object progress) {
+  threads = std::min(threads, most_threads);
   require(distances.distances->size() == smaller.distances->size() && threads >= 1, "both sources have the same points");
   double largest = 0;
   run_interruptible(std::move(progress), [&](Control& control) {
@@ -218,7 +228,7 @@ void bind_for(nb::module_& m, const char* name) {
         "progress"_a.none() = nb::none(), "Edges and lengths of the minimum spanning tree, and what it took.");
   m.def("farthest_points", &farthest<T>, "source"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
         "nearest"_a.noconvert(), "distances"_a.noconvert(), "threads"_a, "progress"_a.none() = nb::none());
-  m.def("largest_distortion", &distortion<T>, "source"_a, "landmarks"_a, "nearest"_a, "up_to"_a, "threads"_a,
+  m.def("largest_distortion", &distortion<T>, "source"_a, "landmarks"_a.noconvert(), "nearest"_a.noconvert(), "up_to"_a, "threads"_a,
         "progress"_a.none() = nb::none());
   m.def("largest_excess", &excess<T>, "distances"_a, "smaller"_a, "threads"_a, "progress"_a.none() = nb::none());
   m.def(sizeof(T) == sizeof(float) ? "radius_graph_bytes_per_pair_float32" : "radius_graph_bytes_per_pair_float64",

@@ -37,7 +37,7 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   // The largest float that is not above the threshold: rounding must let no longer edge in.
   if (static_cast<double>(options.threshold) > threshold) options.threshold = std::nextafter(options.threshold, -1.0f);
   options.field = field;
-  options.threads = std::min(threads, 256);  // more would only cost: the link scan replays its edges on every thread
+  options.threads = std::min(threads, most_threads);
   options.isa = isa < 0 ? best_isa() : std::min(best_isa(), static_cast<Isa>(isa));
   options.wide = wide;
   options.max_dim = max_dim;

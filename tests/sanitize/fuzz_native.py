@@ -30,6 +30,14 @@ def condensed(rng: np.random.Generator, n: int = 12) -> np.ndarray:
     return rng.random(n * (n - 1) // 2).astype(np.float32)
 
 
+def source(rng: np.random.Generator) -> object:
+    return cpu.point_source(points(rng), "euclidean")
+
+
+def none_yet() -> list[np.ndarray]:
+    return [np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.float32)]
+
+
 # Arguments that work, by name of the kernel. A kernel without an entry fails the test below.
 VALID = {
     "build_info": lambda rng: [],
@@ -39,6 +47,16 @@ VALID = {
     "distance_tile": lambda rng: [points(rng), points(rng, 9), 3, 2, np.empty((5, 4), np.float32), "euclidean"],
     "scan": lambda rng: [points(rng), 2],
     "widen_bfloat16": lambda rng: [points(rng), np.empty((20, 5), np.float32)],
+    "point_source": lambda rng: [points(rng), "euclidean", "", 2, True],
+    "matrix_source": lambda rng: [condensed(rng), 12],
+    "knn": lambda rng: [source(rng), 4, 2],
+    "within_radius": lambda rng: [source(rng), 1.5, 1000, 2],
+    "spanning_tree": lambda rng: [source(rng), 3],
+    "farthest_points": lambda rng: [source(rng), 5, 0, *none_yet(), 2],
+    "largest_distortion": lambda rng: [source(rng), np.arange(4), np.arange(20) % 4, 2.0, 2],
+    "largest_excess": lambda rng: [source(rng), cpu.point_source(points(rng, d=2), "euclidean"), 2],
+    "radius_graph_bytes_per_pair_float32": lambda rng: [],
+    "radius_graph_bytes_per_pair_float64": lambda rng: [],
     "links_rips": lambda rng: [condensed(rng), 12, float("inf"), 3, 2],
 }
 

@@ -142,7 +142,7 @@ def _need_pot() -> None:
     if find_spec("ot") is None:
         from topo_interp._errors import MissingEngineError
 
-        raise MissingEngineError("exact Wasserstein distances and matchings need POT: pip install pot")
+        raise MissingEngineError("exact Wasserstein distances and matchings need POT: pip install 'topo-interp[ot]'")
 
 
 def match_bars(a: Diagrams, b: Diagrams, dim: int, *, order: float = 1) -> pandas.DataFrame:
