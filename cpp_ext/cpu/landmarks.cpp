@@ -1,6 +1,7 @@
 #include "cpu/landmarks.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <mutex>
 
@@ -102,19 +103,40 @@ double largest_distortion(const DistanceSource<T>& source, const std::vector<std
   control.phase.store(1);
   double largest = 0;
   std::mutex lock;
-  const bool all = up_to == std::numeric_limits<double>::infinity();
+  T limit = static_cast<T>(up_to);  // the largest number of this type that is not above it
+  if (static_cast<double>(limit) > up_to) limit = std::nextafter(limit, T(-1));
   visit_pairs(source, threads, control, [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, const T* tile) {
+    constexpr std::int64_t run = 64;
+    const std::int64_t rows = i1 - i0;
+    std::vector<T> to_landmarks(at(rows * side));  // D(i, pj): turned here once, so that what follows reads along rows
+    for (std::int64_t j = j0; j < j1; ++j) {
+      const T* column = from.data() + static_cast<std::int64_t>(nearest[at(j)]) * n + i0;
+      for (std::int64_t r = 0; r < rows; ++r) to_landmarks[at(r * side + (j - j0))] = column[r];
+    }
     double mine = 0;
+    T longest[run];
     for (std::int64_t i = i0; i < i1; ++i) {
       const std::int64_t p = nearest[at(i)];
-      const T* landmark_row = from.data() + p * n;       // D(pi, j)
-      const T* landmark_pairs = between.data() + p * k;  // D(pi, pj)
+      const T* landmark_row = from.data() + p * n;                       // D(pi, j)
+      const T* landmark_pairs = between.data() + p * k;                  // D(pi, pj)
+      const T* own_row = to_landmarks.data() + (i - i0) * side - j0;
       const T* d = tile + (i - i0) * side - j0;
-      for (std::int64_t j = std::max(j0, i + 1); j < j1; ++j) {
-        if (!all && !(static_cast<double>(d[j]) <= up_to)) continue;
-        const std::int64_t q = nearest[at(j)];
-        const T longest = std::max(std::max(landmark_row[j], landmark_pairs[q]), from[at(q * n + i)]);
-        mine = std::max(mine, static_cast<double>(longest) - static_cast<double>(d[j]));
+      for (std::int64_t first = std::max(j0, i + 1); first < j1; first += run) {
+        const std::int64_t last = std::min(first + run, j1);
+        for (std::int64_t j = first; j < last; ++j) longest[j - first] = landmark_pairs[nearest[at(j)]];
+        // Rounding is monotone: a difference above `mine` is not below it once both are rounded to T.
+        const T least = static_cast<T>(mine);
+        int wanted = 0;
+        for (std::int64_t j = first; j < last; ++j) {
+          T& l = longest[j - first];
+          l = l < own_row[j] ? own_row[j] : l;
+          l = l < landmark_row[j] ? landmark_row[j] : l;
+          wanted |= static_cast<int>(l - d[j] >= least) & static_cast<int>(d[j] <= limit);
+        }
+        if (!wanted) continue;
+        for (std::int64_t j = first; j < last; ++j) {
+          if (d[j] <= limit) mine = std::max(mine, static_cast<double>(longest[j - first]) - static_cast<double>(d[j]));
+        }
       }
     }
     std::lock_guard<std::mutex> guard(lock);
