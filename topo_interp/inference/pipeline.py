@@ -51,9 +51,10 @@ class Pipeline:
         for stage in self.stages:
             with one_blas_thread():
                 found = run_recipe(stage.recipe, clouds, table, threads)
+                values = [summary(found) for summary in stage.summaries]
             certificate = getattr(found, "certificate", Certificate())
-            for summary in stage.summaries:
-                out.append((finite(summary(found), f"{name_of(summary)}{' at ' + site if site else ''}{where}"), certificate))
+            for summary, value in zip(stage.summaries, values, strict=True):
+                out.append((finite(value, f"{name_of(summary)}{' at ' + site if site else ''}{where}"), certificate))
         return out
 
     def drawn(
