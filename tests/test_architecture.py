@@ -24,7 +24,7 @@ LAYERS = [
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that
 # are themselves imported inside functions.
 TORCH_SIDE = {
-    f"topo_interp.activations.{name}" for name in ("batch_rows", "driver", "hooks", "inputs", "model_checks")
+    f"topo_interp.activations.{name}" for name in ("batch_rows", "driver", "gradients", "hooks", "inputs", "model_checks")
 }
 # Heavy or optional packages: imported inside the functions that need them.
 LAZY = {"torch", "plotly", "matplotlib", "gudhi", "ripser", "gph", "jinja2", "transformers", "ot"}

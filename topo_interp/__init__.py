@@ -10,6 +10,8 @@ from topo_interp._errors import TopoInterpError as TopoInterpError
 from topo_interp._native import build_info as build_info
 from topo_interp.activations.capture import capture as capture
 from topo_interp.activations.from_arrays import store_from_arrays as store_from_arrays
+from topo_interp.activations.relevant_directions import RelevantDirections as RelevantDirections
+from topo_interp.activations.relevant_directions import relevant_directions as relevant_directions
 from topo_interp.activations.selectors import Token as Token
 from topo_interp.activations.selectors import every_row as every_row
 from topo_interp.activations.selectors import every_token as every_token
@@ -46,12 +48,15 @@ from topo_interp.comparison.neighborhoods import neighbor_overlap as neighbor_ov
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances as pairwise_distances
 from topo_interp.geometry.dtm import dtm as dtm
+from topo_interp.geometry.fermat import fermat as fermat
 from topo_interp.geometry.graph_metrics import diffusion as diffusion
 from topo_interp.geometry.graph_metrics import effective_resistance as effective_resistance
 from topo_interp.geometry.graph_metrics import geodesic as geodesic
 from topo_interp.geometry.landmarks import Landmarks as Landmarks
 from topo_interp.geometry.landmarks import distortion as distortion
 from topo_interp.geometry.landmarks import farthest_points as farthest_points
+from topo_interp.geometry.linear_metrics import mahalanobis as mahalanobis
+from topo_interp.geometry.linear_metrics import read_metric as read_metric
 from topo_interp.geometry.neighbors import KnnGraph as KnnGraph
 from topo_interp.geometry.neighbors import RadiusGraph as RadiusGraph
 from topo_interp.geometry.neighbors import knn_graph as knn_graph
