@@ -69,11 +69,11 @@ from topo_interp.geometry.steps import drop_top_coordinates as drop_top_coordina
 from topo_interp.geometry.steps import normalized as normalized
 from topo_interp.geometry.steps import pca as pca
 from topo_interp.geometry.steps import standardized as standardized
-from topo_interp.homology.cost import Cost as Cost
-from topo_interp.homology.cost import cost as cost
 from topo_interp.homology.approximation import cover_radius_term as cover_radius_term
 from topo_interp.homology.approximation import distortion_term as distortion_term
 from topo_interp.homology.approximation import projection_term as projection_term
+from topo_interp.homology.cost import Cost as Cost
+from topo_interp.homology.cost import cost as cost
 from topo_interp.homology.diagrams import Diagrams as Diagrams
 from topo_interp.homology.diagrams import same_bars as same_bars
 from topo_interp.homology.landmark_rips import UntilCertified as UntilCertified
