@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <exception>
-#include <mutex>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 #include "interrupt.hpp"
+#include "rips/parallel.hpp"
 
 namespace topo_interp {
 
@@ -18,29 +14,15 @@ namespace topo_interp {
 template <class Body>
 void parallel_for(int threads, std::int64_t pieces, const Control& control, Body&& body) {
   std::atomic<std::int64_t> next{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto work = [&](int worker) {
+  const auto workers = std::min<std::int64_t>(std::max(threads, 1), std::max<std::int64_t>(pieces, 1));
+  run_threads(static_cast<int>(workers), [&](int worker) {
     try {
-      for (std::int64_t piece; !control.stopped() && !failed.load(std::memory_order_relaxed) && (piece = next++) < pieces;)
-        body(piece, worker);
+      for (std::int64_t piece; !control.stopped() && (piece = next++) < pieces;) body(piece, worker);
     } catch (...) {
-      std::lock_guard<std::mutex> lock(mutex);
-      if (!failed.exchange(true)) failure = std::current_exception();
+      next = pieces;  // nothing is left for the others
+      throw;
     }
-  };
-  const int workers = static_cast<int>(std::min<std::int64_t>(std::max(threads, 1), std::max<std::int64_t>(pieces, 1)));
-  std::vector<std::thread> others;
-  others.reserve(static_cast<std::size_t>(workers - 1));
-  try {
-    for (int worker = 1; worker < workers; ++worker) others.emplace_back(work, worker);
-  } catch (const std::system_error&) {
-    // The system gives no more threads: those that there are do all the work.
-  }
-  work(0);
-  for (std::thread& thread : others) thread.join();
-  if (failure) std::rethrow_exception(failure);
+  });
 }
 
 }  // namespace topo_interp
