@@ -299,3 +299,33 @@ def test_patches_certify_five_loops_from_800_landmarks(natural_image_patches):
     loops = ti.Rips(landmarks=800)(x).bounds(1)
     assert loops["certified"].sum() == 5
     assert ti.Rips(landmarks=ti.until_certified(bars=5, max_points=1600))(cloud).bounds(1)["certified"].sum() >= 5
+
+
+def test_the_cost_of_landmarks_and_of_trees_is_not_that_of_a_matrix():
+    landmarks = ti.cost(ti.Rips(landmarks=1000), 40_000, 20)
+    assert [name for name, _, _ in landmarks.phases] == ["landmarks", "distances", "persistence"]
+    whole, alone = 2 * 40_000 * 39_999, ti.cost(ti.Rips(), 1000, 20)
+    assert alone.bytes < landmarks.bytes < whole / 10 and landmarks.seconds > alone.seconds
+    growing = ti.cost(ti.Rips(landmarks=ti.until_certified(bars=1, max_points=1000)), 40_000, 20)
+    assert growing.bytes == landmarks.bytes
+    tree = ti.cost(ti.Rips(max_dim=0), 40_000, 20)
+    assert tree.engine == "spanning-tree" and tree.bytes < 50_000_000
+
+
+def test_over_budget_names_the_landmarks_that_fit():
+    x = np.random.default_rng(9).standard_normal((1500, 4))
+    with pytest.raises(ti.BudgetError, match=r"certified landmarks of all of them with ti\.Rips\(landmarks=\d+\)") as error:
+        ti.Rips()(x, memory="5MB")
+    fits = int(str(error.value).split("landmarks=")[1].split(")")[0])
+    assert len(ti.Rips(landmarks=fits)(x, memory="5MB")[0]) == fits
+
+
+@pytest.mark.slow  # all 112 million edges: there is no smaller case of "all points exactly"
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "loops"), [("k15_c30", 5), ("k300_c30", 1)])
+def test_all_patches_exactly_have_the_published_loops(natural_image_patches, name, loops):
+    """Carlsson et al. (2008): the three-circle model, whose first Betti number is 5, and the primary circle."""
+    bars = ti.Rips()(natural_image_patches[name])[1]
+    persistence = np.sort(bars[:, 1] - bars[:, 0])[::-1]
+    assert persistence[loops] < persistence[loops - 1] / 4
+    assert persistence[loops - 1] > 0.8

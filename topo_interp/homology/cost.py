@@ -16,7 +16,10 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp._native import build_info, default_threads
 from topo_interp.homology._memory import readable
+from topo_interp.homology.components import needs_no_matrix
 from topo_interp.homology.engines import choose_engine
+from topo_interp.homology.engines.spanning_tree_engine import ENGINE as SPANNING_TREE
+from topo_interp.homology.landmark_rips import MEASURED_UP_TO
 from topo_interp.homology.rips import Rips
 
 if TYPE_CHECKING:
@@ -86,7 +89,10 @@ def cost(recipe: Rips, n: int, d: int, *, engine: str = "auto", threads: int | N
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
             raise InputError(f"{name} is {value!r}; a number of {'points' if name == 'n' else 'coordinates'} >= 1 is needed")
     n, d = int(n), int(d)
-    chosen = choose_engine(engine, recipe, n)
+    if recipe.landmarks is not None:
+        return _landmark_cost(recipe, n, d, engine, threads)
+    streamed = needs_no_matrix(recipe, engine, n)
+    chosen = choose_engine(SPANNING_TREE.name if streamed else engine, recipe, n)
     threads = threads or default_threads()
     runs = _calibrated(recipe, d, chosen.name, threads)
     # All pairs are the square of n, a metric value works on n x n matrices; what follows grows as it was seen to grow.
@@ -96,10 +102,29 @@ def cost(recipe: Rips, n: int, d: int, *, engine: str = "auto", threads: int | N
         _extrapolated([(size, phases[1]) for size, phases in runs], n, steepest=6.0),
     ]
     distances, working = 4 * n * (n - 1) // 2, recipe.working_memory(chosen, n)
+    if streamed:  # all pairs are passed once, and never kept: a copy of the points stands for them
+        distances = 4 * n * d
     phases = (("distances", distances, seconds[0]), ("persistence", working, seconds[1]))
     sizes = " and ".join(str(size) for size, _ in runs)
     calibration = f"from runs on {sizes} normal points of this width on this machine, {threads} threads"
     return Cost(distances + working, sum(seconds), phases, n, d, chosen.name, calibration)
+
+
+def _landmark_cost(recipe: Rips, n: int, d: int, engine: str, threads: int | None) -> Cost:
+    """The cost of the landmarks as a cloud of their own, and of the passes over all rows that certify them."""
+    most = recipe.landmarks if isinstance(recipe.landmarks, int) else recipe.landmarks.max_points
+    k = min(n, most)
+    alone = cost(dataclasses.replace(recipe, landmarks=None), k, d, engine=engine, threads=threads)
+    pair = alone.phases[0][2] / max(1, k * (k - 1) / 2)
+    pairs = n * k + (n * (n - 1) // 2 if n <= MEASURED_UP_TO else 0)
+    passes = ("landmarks", 4 * n * (d + k) + 20 * n, pair * pairs)
+    return dataclasses.replace(
+        alone,
+        bytes=alone.bytes + passes[1],
+        seconds=alone.seconds + passes[2],
+        phases=(passes, *alone.phases),
+        n=n,
+    )
 
 
 def _extrapolated(runs: list[tuple[int, float]], n: int, *, steepest: float) -> float:

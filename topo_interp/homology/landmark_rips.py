@@ -21,10 +21,10 @@ from topo_interp.point_cloud import array_digest
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
 
-__all__ = ["UntilCertified", "landmark_diagrams", "until_certified"]
+__all__ = ["MEASURED_UP_TO", "UntilCertified", "landmark_diagrams", "until_certified"]
 
 _FIRST = 64  # landmarks to begin with; doubled from there
-_MEASURED_UP_TO = 50_000  # rows up to which the distortion of all pairs is measured where 2 r would do
+MEASURED_UP_TO = 50_000  # rows up to which the distortion of all pairs is measured where 2 r would do
 _SAMPLE = 2000  # rows from which the median distance is taken
 
 
@@ -117,7 +117,7 @@ class _Plan:
         return self._exact[len(marks)]
 
     def finished(self, marks: Landmarks) -> Diagrams:
-        if self.true_metric and self.n > _MEASURED_UP_TO:
+        if self.true_metric and self.n > MEASURED_UP_TO:
             return self.with_term(marks, cover_radius_term(marks))
         return self.with_term(marks, self.measured(marks))
 
@@ -136,7 +136,7 @@ class _Plan:
             cheap = self.with_term(marks, cover_radius_term(marks))
             if enough(cheap):
                 return cheap
-            if self.n > _MEASURED_UP_TO:
+            if self.n > MEASURED_UP_TO:
                 return None
         # The distortion is never below the cover radius.
         if not enough(self.with_term(marks, Term("landmarks", 0.0, marks.cover_radius))):

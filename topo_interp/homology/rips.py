@@ -287,5 +287,6 @@ def _check_budget(engine: str, needed: int, budget: int, n: int) -> None:
         fits = max(1, int(n * math.sqrt(budget / needed)))
         raise BudgetError(
             f"{n} points need {readable(needed)} for distances with engine {engine!r}, over the budget of "
-            f"{readable(budget)}: take about {fits} of the rows, or raise memory="
+            f"{readable(budget)}: take about {fits} of the rows, or certified "
+            f"landmarks of all of them with ti.Rips(landmarks={max(1, fits // 2)}), or raise memory="
         )
