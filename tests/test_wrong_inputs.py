@@ -47,6 +47,8 @@ WRONG = {
     "means by nothing": (lambda: STORE.means(by=None), "names no column; columns: item, label, number"),
     "max_rows, fraction": (lambda: ti.every_token(max_rows=1.5), "max_rows is 1.5"),
     "seed, text": (lambda: ti.every_token(max_rows=3, seed="a"), "seed is 'a'"),
+    "channel axis, batch": (lambda: ti.spatial_mean(0), "channel_axis is 0; .* 0 is the batch"),
+    "points, complex": (lambda: ti.pairwise_distances(X + 1j), r"dtype complex128; .* e.g. np.hstack\(\[x.real, x.imag\]\)"),
     "predicate, number": (lambda: ti.token_at(3), "give token texts, or a function"),
     "profile, array": (lambda: ti.profile(X, RIPS), r"a ndarray; a mapping .*ti.store_from_arrays\({'site': points}\)"),
     "profile, no sites": (lambda: ti.profile(STORE, RIPS, sites=[]), r"sites is \[\]; names or globs"),

@@ -79,7 +79,10 @@ def _from_torch(x: Any, name: str) -> np.ndarray:
         if x.ndim == 2:  # other shapes are refused by their number of axes
             cpu.widen_bfloat16(x, out)
         return out
-    return x.numpy()
+    try:
+        return x.numpy()
+    except TypeError:  # an 8-bit float, say, that numpy does not have
+        raise InputError(f"{name} is a tensor of {x.dtype}, which numpy does not have; convert it with {name}.float()") from None
 
 
 def _from_numpy(x: Any, name: str) -> np.ndarray:
@@ -110,9 +113,9 @@ def _widened(array: np.ndarray, name: str) -> np.ndarray:
                 f"offset first, or say {name}.astype(np.float64) if rounding is meant"
             )
         return wide
+    hint = f"np.hstack([{name}.real, {name}.imag])" if dtype.kind == "c" else f"{name}.astype(np.float64)"
     raise InputError(
-        f"{name} has dtype {dtype}; real numbers (float16, bfloat16, float32, float64, integers, booleans) are needed, "
-        f"e.g. {name}.astype(np.float64)"
+        f"{name} has dtype {dtype}; real numbers (float16, bfloat16, float32, float64, integers, booleans) are needed, e.g. {hint}"
     )
 
 

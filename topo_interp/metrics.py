@@ -81,7 +81,12 @@ def require_true_metric(metric: str | Metric, theorem: str) -> Metric:
 
 
 def table() -> pandas.DataFrame:
-    """All metrics, a row each: name, true_metric, formula."""
+    """All metrics, a row each: name, true_metric, formula.
+
+    >>> frame = table()
+    >>> frame[~frame["true_metric"]]["name"].tolist()
+    ['sqeuclidean', 'cosine', 'correlation']
+    """
     import pandas
 
     rows = [(name, true_metric, formula) for name, (true_metric, formula) in _TABLE.items()]

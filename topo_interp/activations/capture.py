@@ -96,6 +96,9 @@ def capture(
         raise InputError(f"calls is {calls!r}; use 'last' or 'all'")
     if batch_axis not in (None, 0, 1):
         raise InputError(f"batch_axis is {batch_axis!r}; use 0, 1, or None to find it")
+    for name, function in (("mask", mask), ("forward", forward)):
+        if function is not None and not callable(function):
+            raise InputError(f"{name} is {function!r}; a function is needed, or None")
     check_dtype(dtype)
     groups = (groups,) if isinstance(groups, str) else tuple(groups)
     columns = Labels(labels)

@@ -101,6 +101,12 @@ class SpatialMean(RowSelector, kind="spatial_mean"):
 
     channel_axis: int = 1
 
+    def __post_init__(self) -> None:
+        if not _is_integer(self.channel_axis) or self.channel_axis == 0:
+            raise InputError(
+                f"channel_axis is {self.channel_axis!r}; it is 1 for (batch, channels, ...) or -1 for channels last; 0 is the batch"
+            )
+
 
 @dataclasses.dataclass(frozen=True)
 class TokenSelector(RowSelector):
@@ -219,12 +225,25 @@ def _is_integer(value: Any) -> bool:
 
 
 def every_row() -> RowSelector:
-    """One row for each item; further axes are flattened. For models without tokens."""
+    """One row for each item; further axes are flattened. For models without tokens.
+
+    >>> import topo_interp as ti
+    >>> import torch
+    >>> images = torch.zeros(2, 3, 4, 4)
+    >>> ti.capture(torch.nn.Sequential(torch.nn.ReLU()), images, "0", rows=ti.every_row())["0"].shape
+    (2, 48)
+    """
     return EveryRow()
 
 
 def spatial_mean(channel_axis: int = 1) -> RowSelector:
     """One row for each item: the mean over all axes but the batch and the channels.
+
+    >>> import topo_interp as ti
+    >>> import torch
+    >>> images = torch.zeros(2, 3, 4, 4)
+    >>> ti.capture(torch.nn.Sequential(torch.nn.ReLU()), images, "0", rows=ti.spatial_mean())["0"].shape
+    (2, 3)
 
     Args:
         channel_axis: 1 for (batch, channels, height, width), -1 for channels last.
@@ -235,6 +254,11 @@ def spatial_mean(channel_axis: int = 1) -> RowSelector:
 def mean_pool(*, special_tokens: bool = False) -> TokenSelector:
     """One row for each sequence: the mean over its tokens, summed in float64; padding never takes part.
 
+    >>> import numpy as np
+    >>> tokens = Tokens(real=np.array([[True, True, False]]), special=np.array([[True, False, False]]))
+    >>> mean_pool().chosen(tokens), mean_pool(special_tokens=True).chosen(tokens)
+    (array([[False,  True, False]]), array([[ True,  True, False]]))
+
     Args:
         special_tokens: take the tokenizer's special tokens too (sentence-transformers does).
     """
@@ -242,12 +266,24 @@ def mean_pool(*, special_tokens: bool = False) -> TokenSelector:
 
 
 def last_token(*, special_tokens: bool = False) -> TokenSelector:
-    """One row for each sequence: its last token, whatever the side of the padding."""
+    """One row for each sequence: its last token, whatever the side of the padding.
+
+    >>> import numpy as np
+    >>> left, right = np.array([[False, True, True]]), np.array([[True, True, False]])
+    >>> [last_token().chosen(Tokens(real, np.zeros_like(real))).tolist() for real in (left, right)]
+    [[[False, False, True]], [[False, True, False]]]
+    """
     return LastToken(special_tokens)
 
 
 def first_token(*, special_tokens: bool = False) -> TokenSelector:
-    """One row for each sequence: its first token (with ``special_tokens=True`` a BERT's [CLS])."""
+    """One row for each sequence: its first token (with ``special_tokens=True`` a BERT's [CLS]).
+
+    >>> import numpy as np
+    >>> left = np.array([[False, True, True]])
+    >>> first_token().chosen(Tokens(left, np.zeros_like(left)))
+    array([[False,  True, False]])
+    """
     return FirstToken(special_tokens)
 
 
@@ -256,6 +292,9 @@ def every_token(*, max_rows: int | None = None, seed: int = 0, special_tokens: b
 
     The sample depends on the seed and the order of the tokens, not on how they are batched or padded. Rows of one sequence
     are not independent: the store's ``groups`` says so.
+
+    >>> every_token(max_rows=2000, seed=1)
+    EveryToken(special_tokens=False, max_rows=2000, seed=1)
     """
     return EveryToken(special_tokens, max_rows, seed)
 

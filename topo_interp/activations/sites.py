@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from topo_interp._errors import InputError
 
@@ -48,7 +48,7 @@ def resolve_sites(
     Raises:
         InputError: a pattern is malformed or matches nothing; the nearest paths are listed.
     """
-    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    patterns = [patterns] if isinstance(patterns, str) or not isinstance(patterns, Iterable) else list(patterns)
     if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
         raise InputError(
             f"sites is {patterns!r}; give patterns of module paths such as 'encoder.layer.*' or '**'"

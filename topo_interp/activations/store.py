@@ -362,6 +362,14 @@ class ActivationStore(Mapping[str, PointCloud]):
 def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     """The store in a folder, memory-mapped. A file's bytes are compared with the seal when they are first read.
 
+    >>> import tempfile
+    >>> import topo_interp as ti
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = ti.store_from_arrays({"a": [[0.0, 1.0], [2.0, 3.0]]}).save(f"{folder}/run.acts")
+    ...     open_store(path)["a"].points
+    array([[0., 1.],
+           [2., 3.]])
+
     Raises:
         InputError: there is no such folder.
         SealError: the store was cut off or changed; the message names the file. ``store.verify()`` checks all bytes.

@@ -61,8 +61,12 @@ def capture_text(
             )
     if not texts:
         raise InputError("texts is empty; give at least one string")
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}; give a number of texts >= 1")
+    if not callable(tokenizer):
+        raise InputError(
+            f"tokenizer is {tokenizer!r}; a transformers tokenizer is needed: AutoTokenizer.from_pretrained(name)"
+        )
+    if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}; give a number of texts >= 1")
     batches = _Batches(tokenizer, texts, batch_size, max_length)
     return capture(
         model,

@@ -126,12 +126,22 @@ def centered() -> Step:
 
 
 def standardized() -> Step:
-    """Subtracts the mean and divides each coordinate by its standard deviation (with 1/n); a constant one becomes 0."""
+    """Subtracts the mean and divides each coordinate by its standard deviation (with 1/n); a constant one becomes 0.
+
+    >>> standardized()([[0.0, 7.0], [10.0, 7.0]])
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
     return _Standardized()
 
 
 def normalized() -> Step:
-    """Divides each row by its Euclidean norm; a zero row is an error that names it."""
+    """Divides each row by its Euclidean norm; a zero row is an error that names it.
+
+    >>> normalized()([[0.0, 2.0], [-5.0, 0.0]])
+    array([[ 0.,  1.],
+           [-1.,  0.]])
+    """
     return _Normalized()
 
 
@@ -139,6 +149,9 @@ def pca(k: int) -> Step:
     """The scores on the first k principal components; each is signed so that its largest score is positive.
 
     They come from the smaller of the two Gram matrices, so that components of less than about 1e-8 of the largest are noise.
+
+    >>> pca(1)([[0.0, 7.0], [3.0, 7.0], [9.0, 7.0]]).round(9).ravel()
+    array([-4., -1.,  5.])
     """
     return _PCA(k)
 

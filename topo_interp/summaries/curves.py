@@ -175,7 +175,12 @@ def landscape(
 def silhouette(
     dim: int, grid: Iterable[float], power: float = 1.0, *, relative: bool = False, censored: str = "refuse"
 ) -> Vectorization:
-    """Mean of the tents, weighted by persistence^power; 0 without bars. gudhi's is this times sqrt(2) on uniform grids."""
+    """Mean of the tents, weighted by persistence^power; 0 without bars. gudhi's is this times sqrt(2) on uniform grids.
+
+    >>> from topo_interp import Diagrams
+    >>> silhouette(1, [1, 2, 3])(Diagrams.from_bars([[], [(0, 4), (2, 4)]])).round(3)
+    array([0.667, 1.333, 1.   ])
+    """
     return _Silhouette(dim, grid, power, relative=relative, censored=censored)  # type: ignore[arg-type]
 
 
@@ -191,6 +196,11 @@ def persistence_image(
     censored: str = "refuse",
 ) -> Vectorization:
     """Gaussians at (birth, persistence), weighted by persistence^power, on a fixed raster; rows of one persistence each.
+
+    >>> from topo_interp import Diagrams
+    >>> image = persistence_image(1, births=(0, 2), persistences=(0, 2), resolution=(3, 3), bandwidth=0.1)
+    >>> image(Diagrams.from_bars([[], [(1, 3)]])).reshape(3, 3).argmax().item(), image.names[7]
+    (7, 'persistence_image_1(1, 2)')
 
     Source: Adams et al., Persistence Images (2017); gudhi's code.
 

@@ -141,12 +141,21 @@ def max_persistence(dim: int, *, relative: bool = False, censored: str = "refuse
 
 
 def total_persistence(dim: int, p: float = 1.0, *, relative: bool = False, censored: str = "refuse") -> Summary:
-    """Sum of the p-th powers of the persistences of the finite bars."""
+    """Sum of the p-th powers of the persistences of the finite bars.
+
+    >>> from topo_interp import Diagrams
+    >>> total_persistence(1, p=2)(Diagrams.from_bars([[], [(1, 2), (1, 4)]]))
+    10.0
+    """
     return _TotalPersistence(dim, p, relative=relative, censored=censored)
 
 
 def persistence_entropy(dim: int, *, censored: str = "refuse") -> Summary:
     """Shannon entropy, in nats, of the shares of the finite bars in the total persistence; 0 for at most one bar.
+
+    >>> from topo_interp import Diagrams
+    >>> persistence_entropy(1)(Diagrams.from_bars([[], [(1, 2), (3, 4)]])) == math.log(2)
+    True
 
     It has no unit, hence no relative form. Source: Atienza, Gonzalez-Diaz, Soriano-Trigueros (2020); gudhi's code.
     """
@@ -157,6 +166,10 @@ def amplitude(
     dim: int, distance: str = "bottleneck", order: float = 2.0, *, relative: bool = False, censored: str = "refuse"
 ) -> Summary:
     """Distance to the diagram without finite bars.
+
+    >>> from topo_interp import Diagrams
+    >>> amplitude(1)(Diagrams.from_bars([[], [(1, 2), (1, 4)]]))
+    1.5
 
     Args:
         dim: degree of homology.
