@@ -46,6 +46,7 @@ from topo_interp.comparison.merging import rtd_lite as rtd_lite
 from topo_interp.comparison.neighborhoods import information_imbalance as information_imbalance
 from topo_interp.comparison.neighborhoods import neighbor_overlap as neighbor_overlap
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
+from topo_interp.geometry.distance_recipe import Distances as Distances
 from topo_interp.geometry.distances import pairwise_distances as pairwise_distances
 from topo_interp.geometry.dtm import dtm as dtm
 from topo_interp.geometry.fermat import fermat as fermat
@@ -123,6 +124,11 @@ from topo_interp.summaries.curves import betti_curve as betti_curve
 from topo_interp.summaries.curves import landscape as landscape
 from topo_interp.summaries.curves import persistence_image as persistence_image
 from topo_interp.summaries.curves import silhouette as silhouette
+from topo_interp.summaries.intrinsic_dimension import dimension_by_scale as dimension_by_scale
+from topo_interp.summaries.intrinsic_dimension import levina_bickel as levina_bickel
+from topo_interp.summaries.intrinsic_dimension import minus as minus
+from topo_interp.summaries.intrinsic_dimension import ph_dimension as ph_dimension
+from topo_interp.summaries.intrinsic_dimension import two_nn as two_nn
 from topo_interp.summaries.scalars import amplitude as amplitude
 from topo_interp.summaries.scalars import count_bars as count_bars
 from topo_interp.summaries.scalars import max_persistence as max_persistence

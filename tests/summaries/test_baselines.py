@@ -14,6 +14,7 @@ KEYS = [
     "two_nn_dim",
     "top_coordinate_share",
     "distance_concentration",
+    "noise_floor_ratio",
 ]
 
 
@@ -25,6 +26,7 @@ def naive(points):
     ratios = [second / first for _, first, second, *_ in map(sorted, distances)]
     pairs = distances[np.triu_indices(len(points), 1)]
     squares = np.array([np.mean((column[:, None] - column) ** 2) for column in points.T])
+    floor = np.median([sorted(row)[1] ** 2 for row in distances])
     return {
         "mean_norm": np.mean([math.hypot(*row) for row in points]),
         "participation_ratio": eigenvalues.sum() ** 2 / (eigenvalues**2).sum(),
@@ -32,6 +34,7 @@ def naive(points):
         "two_nn_dim": (len(points) - 1) / sum(map(math.log, ratios)),
         "top_coordinate_share": squares.max() / squares.sum(),
         "distance_concentration": pairs.std() / pairs.mean(),
+        "noise_floor_ratio": math.sqrt(1 + 1.5 * (np.mean(pairs**2) - floor) / floor),
     }
 
 
@@ -67,11 +70,11 @@ def test_dimension_at_exactly_ninety_percent():
 @pytest.mark.parametrize(
     ("points", "expected"),
     [
-        (np.full((1, 3), 2.0), {"two_nn_dim": 0, "participation_ratio": 0, "distance_concentration": 0}),
-        (np.zeros((5, 2)), {"mean_norm": 0, "pca_dim_90": 0, "top_coordinate_share": 0, "distance_concentration": 0}),
+        (np.full((1, 3), 2.0), {"noise_floor_ratio": 1, "two_nn_dim": 0, "participation_ratio": 0, "distance_concentration": 0}),
+        (np.zeros((5, 2)), {"noise_floor_ratio": 1, "mean_norm": 0, "pca_dim_90": 0, "top_coordinate_share": 0, "distance_concentration": 0}),
         (np.full((30, 4), 0.1), {"participation_ratio": 0, "pca_dim_90": 0, "top_coordinate_share": 0, "two_nn_dim": 0}),
         (np.array([[0.0], [1.0]]), {"two_nn_dim": 0, "pca_dim_90": 1, "top_coordinate_share": 1}),
-        (np.arange(9.0)[:, None] % 3, {"two_nn_dim": 2 / (2 * math.log(2))}),
+        (np.arange(9.0)[:, None] % 3, {"noise_floor_ratio": math.inf, "two_nn_dim": 2 / (2 * math.log(2))}),
         (ti.shapes.cross_polytope(2), {"two_nn_dim": math.inf, "participation_ratio": 3, "pca_dim_90": 3}),
         (np.array([[1e30, 0], [0, 1e30], [0, 0]]), {"participation_ratio": 1.6, "mean_norm": 2e30 / 3}),
     ],
@@ -88,7 +91,7 @@ def test_another_metrics_distances_are_used():
     matrix = ti.DistanceMatrix.from_points(points, metric="cosine")
     ours, plain = ti.baselines(points, matrix), ti.baselines(points)
     changed = {key for key in KEYS if ours[key] != plain[key]}
-    assert changed == {"two_nn_dim", "distance_concentration"}
+    assert changed == {"two_nn_dim", "distance_concentration", "noise_floor_ratio"}
     with pytest.raises(ti.InputError, match="dm has 30 points and points has 29 rows"):
         ti.baselines(points[1:], matrix)
 
@@ -96,3 +99,15 @@ def test_another_metrics_distances_are_used():
 def test_concentration_falls_with_the_dimension():
     values = [ti.baselines(ti.shapes.gaussian(80, d))["distance_concentration"] for d in (2, 20, 200, 2000)]
     assert values == sorted(values, reverse=True) and values[-1] < 0.03
+
+
+def test_the_noise_floor_bounds_what_a_circle_can_show():
+    """A circle in noise: its ratio death / birth is at most about the floor's, which falls to where nothing can be seen."""
+    floors = []
+    for sigma in (0.05, 0.1, 0.25):
+        points = ti.shapes.noisy_circle(400, sigma, dim=50, seed=0)
+        bars = ti.Rips()(points)[1]
+        longest = bars[np.argmax(bars[:, 1] - bars[:, 0])]
+        floors.append(ti.baselines(points)["noise_floor_ratio"])
+        assert longest[1] / longest[0] < floors[-1]
+    assert floors[0] > 4 > floors[1] > 2 > floors[2]

@@ -53,6 +53,12 @@ _COLUMNS = (
         "spread",
         "spread of the distances over their mean; small: they concentrate",
     ),
+    _Column(
+        "Baselines",
+        "noise_floor_ratio",
+        "noise floor",
+        "about the largest death / birth that a circle could have above this noise",
+    ),
     _Column("", "warnings", "warnings", "warnings of this site", "text"),
 )
 

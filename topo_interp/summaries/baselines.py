@@ -10,12 +10,14 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.geometry.neighbors import knn_graph
+from topo_interp.summaries.intrinsic_dimension import two_nn
 
 __all__ = ["baselines"]
 
 
 def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]:
-    """Six plain numbers of a cloud; never NaN.
+    """Seven plain numbers of a cloud; never NaN.
 
     - ``mean_norm``: mean Euclidean norm of the rows.
     - ``participation_ratio``: (sum of the covariance's eigenvalues)^2 over the sum of their squares; 0 without variance.
@@ -26,6 +28,11 @@ def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]
     - ``top_coordinate_share``: share of the mean squared distance that lies in one coordinate; 0 without variance.
     - ``distance_concentration``: standard deviation over mean of the distances between rows (1/N form); 0 when all are 0.
       Near 0 all points are equally far apart, and their bars say little.
+    - ``noise_floor_ratio``: about the largest death / birth that a circle could have here, were all that is not noise a circle.
+      Isotropic noise adds the same F to all squared distances, so that a loop of radius r is born at sqrt(F) or later and dies
+      by sqrt(3 r^2 + F); F is taken as the median squared distance to the nearest neighbor, 2 r^2 as what the mean squared
+      distance has beyond F. It errs on the high side, because the nearest neighbor is nearer than noise is on average. inf where
+      half of the points coincide with another, 1 where all do. It means this for euclidean and chordal distances.
 
     >>> table = baselines([[0.0, 0.0], [0.0, 2.0], [0.0, 6.0]])
     >>> table["pca_dim_90"], table["top_coordinate_share"]
@@ -52,10 +59,15 @@ def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]
     return {
         "mean_norm": largest * float(np.linalg.norm(unit, axis=1).mean()),
         **_spectrum(centered),
-        "two_nn_dim": _two_nn(dm),
+        "two_nn_dim": two_nn()(dm),
         "top_coordinate_share": float(variances.max() / variances.sum()) if variances.any() else 0.0,
         "distance_concentration": _concentration(dm.condensed),
+        "noise_floor_ratio": _noise_floor(dm.condensed, _nearest(dm)),
     }
+
+
+def _nearest(dm: DistanceMatrix) -> np.ndarray:
+    return knn_graph(dm, 1).distances[:, 0].astype(np.float64) if dm.n > 1 else np.zeros(1)
 
 
 def _spectrum(centered: np.ndarray) -> dict[str, float]:
@@ -72,33 +84,15 @@ def _spectrum(centered: np.ndarray) -> dict[str, float]:
     }
 
 
-def _two_nn(dm: DistanceMatrix) -> float:
-    dm = _distinct(dm)
-    if dm.n < 3:
-        return 0.0
-    nearest = np.full((2, dm.n), np.inf, dtype=np.float32)
-    start = 0
-    for i in range(dm.n - 1):
-        row = dm.condensed[start : start + dm.n - 1 - i]
-        start += len(row)
-        nearest[:, i] = np.sort(np.concatenate((nearest[:, i], np.partition(row, min(1, len(row) - 1))[:2])))[:2]
-        later = nearest[:, i + 1 :]
-        later[1] = np.minimum(later[1], np.maximum(later[0], row))
-        np.minimum(later[0], row, out=later[0])
-    r1, r2 = nearest.astype(np.float64)
-    total = math.fsum(np.log(r2 / r1))
-    return (dm.n - 1) / total if total > 0 else math.inf
-
-
-def _distinct(dm: DistanceMatrix) -> DistanceMatrix:
-    """Without the rows that have distance 0 to an earlier one."""
-    positions = np.flatnonzero(dm.condensed == 0)
-    if len(positions) == 0:
-        return dm
-    starts = np.concatenate(([0], np.cumsum(np.arange(dm.n - 1, 0, -1))))
-    first = np.searchsorted(starts, positions, side="right") - 1
-    second = positions - starts[first] + first + 1
-    return dm.take(np.setdiff1d(np.arange(dm.n), second))
+def _noise_floor(distances: np.ndarray, nearest: np.ndarray) -> float:
+    largest = float(distances.max(initial=0.0))
+    if largest == 0:
+        return 1.0
+    floor = float(np.median((nearest / largest) ** 2))
+    beyond = float(np.mean((distances.astype(np.float64) / largest) ** 2)) - floor
+    if floor == 0:
+        return math.inf
+    return math.sqrt(1 + 1.5 * max(beyond, 0.0) / floor)
 
 
 def _concentration(distances: np.ndarray) -> float:
