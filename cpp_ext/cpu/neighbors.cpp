@@ -50,8 +50,11 @@ namespace {
 constexpr std::int64_t kRun = 64;  // distances that one test can pass over
 
 template <class T>
-void sort_lists(NeighborLists<T>& lists, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) lists.sort(i);
+void sort_lists(NeighborLists<T>& lists, std::int64_t n, const Control& control) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (i % 1024 == 0 && control.stopped()) throw Interrupted();
+    lists.sort(i);
+  }
 }
 
 }  // namespace
@@ -84,7 +87,7 @@ NeighborLists<T> nearest_neighbors(const DistanceSource<T>& source, std::int64_t
     }
   };
   visit_pairs(source, threads, control, visit);
-  sort_lists(lists, n);
+  sort_lists(lists, n, control);
   return lists;
 }
 

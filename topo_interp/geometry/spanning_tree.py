@@ -101,7 +101,7 @@ def spanning_tree(
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
 
-    Cost: n^2 d / 2 multiply-adds; memory for one copy of the points and less than 1 kB a row.
+    Cost: n^2 d / 2 multiply-adds; memory for one copy of the points and about 1 kB a row (1.4 kB for float64).
     """
     source = open_source(x, metric, threads, rounding=True)
     phases = ("nearest neighbors", "rows looked at again", "pairs of components")
