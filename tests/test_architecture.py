@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Each layer may import itself and the layers before it. The last holds the programs.
 LAYERS = [
-    {"_errors", "_native", "_value", "certificate", "point_cloud"},
+    {"_errors", "_memory", "_native", "_value", "certificate", "point_cloud"},
     {"arrays", "metrics", "progress"},
     {"activations"},
     {"geometry", "shapes"},

@@ -255,10 +255,10 @@ def test_bad_input_gets_an_error_that_says_what_to_do(arguments, message):
 
 def test_a_result_over_the_memory_is_refused_before_it_is_allocated(monkeypatch):
     x = np.zeros((10, 1), dtype=np.float32)
-    monkeypatch.setattr("topo_interp.geometry.distances.available_memory", lambda: 399)
+    monkeypatch.setattr("topo_interp.geometry.distances.free_bytes", lambda: 399)
     with pytest.raises(ti.BudgetError, match="10 x 10 float32 needs .*DistanceMatrix.from_points"):
         ti.pairwise_distances(x)
-    monkeypatch.setattr("topo_interp.geometry.distances.available_memory", lambda: 400)
+    monkeypatch.setattr("topo_interp.geometry.distances.free_bytes", lambda: 400)
     assert not ti.pairwise_distances(x).any()
 
 

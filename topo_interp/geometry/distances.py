@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import BudgetError, InputError
+from topo_interp._memory import free_bytes, readable
 from topo_interp._native import cpu, default_threads
 from topo_interp.arrays import as_matrix, require_finite
 from topo_interp.metrics import Metric, get_metric
@@ -113,27 +114,12 @@ def require_directions(points: np.ndarray, metric: Metric, *, name: str) -> None
 
 def require_memory(needed: int, what: str) -> None:
     """Refuses a result that can not fit the machine's memory, before it is allocated."""
-    available = available_memory()
+    available = free_bytes()
     if needed > available:
         raise BudgetError(
-            f"{what} needs {needed / 2**30:.1f} GiB and {available / 2**30:.1f} GiB are available; take fewer rows, use "
+            f"{what} needs {readable(needed)} and {readable(available)} are available; take fewer rows, use "
             "ti.DistanceMatrix.from_points, which stores each pair once, or distances by blocks of rows: pairwise_distances(x[i:j], x)"
         )
-
-
-def available_memory() -> int:
-    """Bytes that can still be allocated, as the system says; half of the address space where it does not."""
-    try:
-        with open("/proc/meminfo") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**62
 
 
 def common_exponent(dtype: np.dtype, largest: float, metric: Metric) -> int:

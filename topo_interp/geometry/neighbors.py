@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import BudgetError, InputError
+from topo_interp._memory import free_bytes, parse_bytes
 from topo_interp._native import cpu
 from topo_interp.geometry._source import Source, frozen, open_source, reported, whole_number
-from topo_interp.geometry.distances import available_memory, require_memory
+from topo_interp.geometry.distances import require_memory
 from topo_interp.metrics import Metric
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def radius_graph(
     radius: float,
     *,
     metric: str | Metric = "euclidean",
-    memory: int | None = None,
+    memory: int | str | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> RadiusGraph:
@@ -161,7 +162,7 @@ def radius_graph(
         x: points (n, d), or a DistanceMatrix, whose own metric then counts.
         radius: a pair at exactly this distance is in.
         metric: a name or a Metric.
-        memory: budget in bytes for the graph; None for half of what is free.
+        memory: budget for the graph in bytes or as text ("4GB"); None for half of what is free.
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
 
@@ -176,7 +177,7 @@ def radius_graph(
         raise InputError(f"radius is {radius!r}; a finite number >= 0 is needed")
     single = source.dtype == np.float32
     each = cpu.radius_graph_bytes_per_pair_float32() if single else cpu.radius_graph_bytes_per_pair_float64()
-    budget = available_memory() // 2 if memory is None else int(memory)
+    budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
     with reported(progress, "pairs within the radius") as report:
         found = cpu.within_radius(source.native, source.to_kernel(radius), budget // each, source.threads, report)
     if len(found) == 2:

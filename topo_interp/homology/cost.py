@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._memory import readable
 from topo_interp._native import build_info, default_threads
-from topo_interp.homology._memory import readable
 from topo_interp.homology.components import needs_no_matrix
 from topo_interp.homology.engines import choose_engine
 from topo_interp.homology.engines.spanning_tree_engine import ENGINE as SPANNING_TREE

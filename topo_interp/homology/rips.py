@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import BudgetError, InputError, MissingEngineError
+from topo_interp._memory import free_bytes, parse_bytes, readable
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
 from topo_interp.geometry.steps import Step
-from topo_interp.homology._memory import free_bytes, parse_bytes, readable
 from topo_interp.homology.approximation import projection_term
 from topo_interp.homology.components import component_diagrams, needs_no_matrix
 from topo_interp.homology.diagrams import Diagrams

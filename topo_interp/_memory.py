@@ -49,4 +49,7 @@ def free_bytes() -> int:
                     return int(line.split()[1]) * 1024
     except OSError:
         pass  # not Linux
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):  # nothing is known: refuse nothing
+        return 2**62
