@@ -61,7 +61,11 @@ def get_metric(metric: str | Metric) -> Metric:
 
 
 # The metric whose value is a monotone function of a non-metric's, hence orders pairs alike and obeys the theorem.
-_TRUE_TWIN = {"sqeuclidean": "euclidean", "cosine": "chordal", "correlation": "chordal after centering each row"}
+_TRUE_TWIN = {
+    "sqeuclidean": "'euclidean'",
+    "cosine": "'chordal'",
+    "correlation": "'chordal' on x - x.mean(axis=1, keepdims=True)",
+}
 
 
 def require_true_metric(metric: str | Metric, theorem: str) -> Metric:
@@ -74,7 +78,7 @@ def require_true_metric(metric: str | Metric, theorem: str) -> Metric:
     if not metric.true_metric:
         twin = _TRUE_TWIN[metric.name]
         raise InputError(
-            f"{theorem} needs the triangle inequality, which {metric.name!r} does not obey; use {twin!r}, which orders "
+            f"{theorem} needs the triangle inequality, which {metric.name!r} does not obey; use {twin}, which orders "
             "the pairs in the same way"
         )
     return metric
