@@ -10,8 +10,7 @@ SOURCES := pyproject.toml constraints.txt $(shell find topo_interp cpp_ext -type
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST_ARGS ?=
 
-
-.PHONY: demo test test-fast test-giotto sanitize dev wheel bench bench-check lint clean
+.PHONY: demo test test-fast test-giotto sanitize dev wheel bench bench-check calibrate lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/topo-interp demo
@@ -58,16 +57,20 @@ SANITIZED_TESTS ?= tests/geometry tests/homology/test_links.py tests/test_fuzz_n
 sanitize: $(VENV)/.installed-dev
 	$(INSTALL) "scikit-build-core>=0.10" "nanobind>=2.2,<4" cmake ninja
 	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=address,undefined -C build-dir=build/asan --target build/asan-site .
-	PYTHONPATH=build/asan-site LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	PYTHONPATH=$(CURDIR)/build/asan-site LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 OPENBLAS_NUM_THREADS=1 \
-	    TOPO_INTERP_BUILD=build/asan-site $(BIN)/pytest -q -m "not slow" --timeout=600 -p no:cacheprovider $(SANITIZED_TESTS)
+	    TOPO_INTERP_BUILD=$(CURDIR)/build/asan-site $(BIN)/pytest -q -m "not slow" --timeout=600 -p no:cacheprovider $(SANITIZED_TESTS)
 	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=thread -C build-dir=build/tsan --target build/tsan-site .
-	PYTHONPATH=build/tsan-site LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-	    TOPO_INTERP_BUILD=build/tsan-site OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/sanitize/two_threads.py 20
+	PYTHONPATH=$(CURDIR)/build/tsan-site LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+	    TOPO_INTERP_BUILD=$(CURDIR)/build/tsan-site OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/sanitize/two_threads.py 20
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/persistence.py
+
+# False claims on loop-free data, power on planted loops: about a quarter of an hour, resumable; --quick is the form of the tests.
+calibrate: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/calibrate.py
 
 bench-check: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/check.py
