@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "bind_control.hpp"
 #include "rips/links.hpp"
@@ -26,6 +28,12 @@ auto edge_view(const LinksResult& self, const std::vector<EdgeEnds>& edges) {
   return nb::ndarray<nb::numpy, const std::uint32_t>(data, {edges.size(), 2}, nb::find(self));
 }
 
+// The largest float that is not above a number: rounding must let no longer edge in.
+float float_at_most(double value) {
+  const auto rounded = static_cast<float>(value);
+  return static_cast<double>(rounded) > value ? std::nextafter(rounded, -1.0f) : rounded;
+}
+
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
                        nb::object progress, int max_dim, int isa, bool wide) {
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
@@ -33,9 +41,7 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   }
   if (threads < 1) throw nb::value_error("threads is at least 1");
   LinksOptions options;
-  options.threshold = static_cast<float>(threshold);
-  // The largest float that is not above the threshold: rounding must let no longer edge in.
-  if (static_cast<double>(options.threshold) > threshold) options.threshold = std::nextafter(options.threshold, -1.0f);
+  options.threshold = float_at_most(threshold);
   options.field = field;
   options.threads = std::min(threads, most_threads);
   options.isa = isa < 0 ? best_isa() : std::min(best_isa(), static_cast<Isa>(isa));
@@ -45,6 +51,81 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   const Condensed matrix{condensed.data(), n};
   run_interruptible(progress, [&](Control& control) { result = links_of_matrix(matrix, options, control); });
   return result;
+}
+
+LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> start,
+                        nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> neighbor,
+                        CondensedArray length, double threshold, std::uint32_t field, int threads, nb::object progress,
+                        int max_dim) {
+  if (start.shape(0) == 0) throw nb::value_error("start has one entry per row and one more");
+  const std::uint64_t n = start.shape(0) - 1;
+  if (neighbor.shape(0) != length.shape(0) || n > 4294967290u) throw nb::value_error("neighbor and length have one entry per edge");
+  if (threads < 1) throw nb::value_error("threads is at least 1");
+  const SparseGraph graph{n, start.data(), neighbor.data(), length.data()};
+  bool sound = graph.start[0] == 0 && static_cast<std::uint64_t>(graph.start[n]) == neighbor.shape(0);
+  for (std::uint64_t i = 0; sound && i < n; ++i) {
+    sound = graph.start[i] <= graph.start[i + 1] && graph.start[i + 1] <= graph.start[n];
+    for (std::int64_t k = graph.start[i]; sound && k < graph.start[i + 1]; ++k) {
+      const std::uint64_t before = k == graph.start[i] ? i : graph.neighbor[k - 1];
+      sound = graph.neighbor[k] > before && graph.neighbor[k] < n && graph.length[k] >= 0;
+    }
+  }
+  if (!sound) throw nb::value_error("the graph is no upper triangle in rows with increasing neighbors and lengths >= 0");
+  LinksOptions options;
+  options.threshold = float_at_most(threshold);
+  options.field = field;
+  options.threads = threads;
+  options.max_dim = max_dim;
+  LinksResult result;
+  run_interruptible(progress, [&](Control& control) { result = links_of_graph(graph, options, control); });
+  return result;
+}
+
+using WordArray = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using PairArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+
+void check_source(const CondensedArray& condensed, const LinksResult& links) {
+  if (condensed.shape(0) != links.witnesses || !(links.narrow || links.wide)) {
+    throw nb::value_error("these are not the distances that the links were computed from, or degree 1 was not computed");
+  }
+}
+
+template <class T>
+nb::object owned(std::vector<T>&& values, std::size_t columns) {
+  auto* const kept = new std::vector<T>(std::move(values));
+  const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+  auto* const data = reinterpret_cast<std::uint32_t*>(kept->data());
+  if (columns == 2) return nb::cast(nb::ndarray<nb::numpy, std::uint32_t>(data, {kept->size(), 2}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, std::uint32_t>(data, {kept->size()}, owner));
+}
+
+nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, WordArray births, double at, int threads) {
+  check_source(condensed, links);
+  if (births.shape(0) != links.birth_edges.size()) throw nb::value_error("one value per birth edge is needed");
+  for (std::size_t k = 0; k < births.shape(0); ++k) {
+    if (births.data()[k] >= links.field) throw nb::value_error("values lie in 0 .. p - 1");
+  }
+  Cochain out;
+  const Condensed matrix{condensed.data(), links.n};
+  run_interruptible(nb::none(), [&](Control& control) {
+    out = extend_cochain(matrix, links, births.data(), float_at_most(at), threads < 1 ? 1 : threads, control);
+  });
+  return nb::make_tuple(owned(std::move(out.edges), 2), owned(std::move(out.values), 1));
+}
+
+nb::tuple links_expand(const LinksResult& links, CondensedArray condensed, PairArray edges, WordArray values) {
+  check_source(condensed, links);
+  if (edges.shape(0) != values.shape(0)) throw nb::value_error("one value per edge is needed");
+  for (std::size_t k = 0; k < edges.shape(0); ++k) {
+    const std::uint32_t u = edges.data()[2 * k], v = edges.data()[2 * k + 1];
+    if (u >= links.n || v >= links.n || u == v || values.data()[k] >= links.field) {
+      throw nb::value_error("edges join two vertices below n, values lie in 0 .. p - 1");
+    }
+    const Condensed matrix{condensed.data(), links.n};
+    if (!(matrix(u, v) <= links.cut)) throw nb::value_error("an edge is longer than the cut: it never entered");
+  }
+  Chain out = expand_chain({condensed.data(), links.n}, links, edges.data(), values.data(), edges.shape(0));
+  return nb::make_tuple(owned(std::move(out.rows), 1), owned(std::move(out.values), 1));
 }
 
 }  // namespace
@@ -83,4 +164,8 @@ void bind_links(nb::module_& m) {
       });
   m.def("links_rips", &links_rips, "condensed"_a.noconvert(), "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
         "progress"_a.none() = nb::none(), "max_dim"_a = 1, "isa"_a = -1, "wide"_a = false);
+  m.def("links_graph", &links_graph, "start"_a, "neighbor"_a, "length"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
+        "progress"_a.none() = nb::none(), "max_dim"_a = 1);
+  m.def("links_cochain", &links_cochain, "links"_a, "condensed"_a, "births"_a, "at"_a, "threads"_a = 1);
+  m.def("links_expand", &links_expand, "links"_a, "condensed"_a, "edges"_a, "values"_a);
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "rips/parallel.hpp"
+#include "rips/relations.hpp"
 
 namespace topo_interp {
 
@@ -18,27 +19,6 @@ void ScanFound::add_square(std::uint64_t position, Vertex main, Vertex other) { 
 void ScanFound::add_empty(std::uint64_t position) { empty.push_back(position); }
 
 namespace {
-
-class Forest {
- public:
-  explicit Forest(std::uint64_t n) : parent_(n), size_(n, 1) { std::iota(parent_.begin(), parent_.end(), Vertex{0}); }
-  bool join(Vertex u, Vertex v) {
-    u = root(u);
-    v = root(v);
-    if (u == v) return false;
-    if (size_[u] < size_[v]) std::swap(u, v);
-    parent_[v] = u;
-    size_[u] += size_[v];
-    return true;
-  }
-
- private:
-  Vertex root(Vertex v) {
-    while (parent_[v] != v) v = parent_[v] = parent_[parent_[v]];
-    return v;
-  }
-  std::vector<Vertex> parent_, size_;
-};
 
 // The complete graph, as the reduction sees it.
 template <class Format>
@@ -81,59 +61,6 @@ class DenseGraph {
 };
 
 constexpr std::uint64_t batch_share = 32;  // a batch is at most this part of the edges before it
-
-struct Death {
-  EdgeEnds edge;
-  Vertex main, other;
-};
-
-template <class Graph>
-void reduce(const Graph& graph, const std::vector<Death>& deaths, LinksResult& result, Control& control) {
-  const Field field(result.field);
-  Expander<Graph> expander(graph, field);
-  PivotColumn column(result.birth_edges.size(), field);
-  std::vector<std::uint32_t> owner(result.birth_edges.size(), none);
-  Columns& relations = result.relations;
-  ReduceCounts& counts = result.reduce;
-  const std::uint32_t minus = field.negate(1);
-  control.done = 0;
-  control.total = static_cast<std::int64_t>(deaths.size());
-  for (const Death& death : deaths) {
-    if (control.stopped()) return;
-    control.done.fetch_add(1);
-    ++counts.columns;
-    const auto [i, j] = death.edge;
-    expander.start();
-    expander.push(i, death.main, 1);
-    expander.push(death.main, j, 1);
-    expander.push(i, death.other, minus);
-    expander.push(death.other, j, minus);
-    expander.expand([&](std::uint32_t row, std::uint32_t value) { column.add(row, value); }, counts.expanded);
-    std::uint32_t pivot;
-    while ((pivot = column.pivot()) != none && owner[pivot] != none) {
-      const std::uint64_t first = relations.start[owner[pivot]], last = relations.start[owner[pivot] + 1];
-      const std::uint32_t factor = field.negate(column.value(pivot));  // stored pivots are one
-      ++counts.additions;
-      counts.added += last - first;
-      for (std::uint64_t k = first; k < last; ++k) {
-        column.add(relations.rows[k], field.p() == 2 ? 1 : field.times(factor, relations.values[k]));
-      }
-    }
-    if (pivot == none) {
-      ++counts.zero;
-      continue;
-    }
-    owner[pivot] = static_cast<std::uint32_t>(relations.size());
-    result.relation_pivots.push_back(pivot);
-    const std::uint32_t scale = field.inverse(column.value(pivot));
-    column.drain([&](std::uint32_t row, std::uint32_t value) {
-      relations.rows.push_back(row);
-      if (field.p() != 2) relations.values.push_back(field.times(scale, value));
-    });
-    relations.start.push_back(relations.rows.size());
-    result.death_edges.push_back(death.edge);
-  }
-}
 
 // Rows of bits with one more row of room, so that they can start on a cache line.
 class BitMatrix {
@@ -349,6 +276,70 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
 }
 
 }  // namespace
+
+namespace {
+
+template <class Format>
+Cochain extend(const Condensed& matrix, const LinksResult& links, const typename Format::Witness* witness,
+               const std::uint32_t* births, float at, int threads, Control& control) {
+  const Field field(links.field);
+  const SortedEdges<Format> sorted = sort_edges<Format>(matrix, std::min(at, links.cut), threads, control);
+  const auto eta = std::make_unique_for_overwrite<std::uint32_t[]>(matrix.size());
+  const auto oriented = [&](Vertex u, Vertex v) {
+    return u < v ? eta[matrix.row(u) + v] : field.negate(eta[matrix.row(v) + u]);
+  };
+  Cochain out;
+  out.edges.reserve(sorted.count);
+  out.values.reserve(sorted.count);
+  std::size_t birth = 0;
+  for (std::uint64_t position = 0; position < sorted.count; ++position) {
+    if (position % 65536 == 0 && control.stopped()) break;
+    const Vertex i = first_vertex<Format>(sorted.edges[position]), j = second_vertex<Format>(sorted.edges[position]);
+    const auto mark = witness[matrix.row(i) + j];
+    std::uint32_t value = 0;
+    if (mark == birth_mark<Format>) {
+      value = births[birth++];
+    } else if (mark != merge_mark<Format>) {
+      value = field.add(oriented(i, mark), oriented(mark, j));
+    }
+    eta[matrix.row(i) + j] = value;
+    out.edges.push_back({i, j});
+    out.values.push_back(value);
+  }
+  return out;
+}
+
+template <class Format>
+Chain expand(const Condensed& matrix, const LinksResult& links, const typename Format::Witness* witness, const Vertex* ends,
+             const std::uint32_t* values, std::uint64_t count) {
+  const Field field(links.field);
+  const DenseGraph<Format> graph(matrix, witness, links.birth_edges);
+  Expander<DenseGraph<Format>> expander(graph, field);
+  for (std::uint64_t k = 0; k < count; ++k) expander.push(ends[2 * k], ends[2 * k + 1], values[k]);
+  Chain out;
+  std::uint64_t steps = 0;
+  expander.expand(
+      [&](std::uint32_t row, std::uint32_t value) {
+        out.rows.push_back(row);
+        out.values.push_back(value);
+      },
+      steps);
+  return out;
+}
+
+}  // namespace
+
+Cochain extend_cochain(const Condensed& matrix, const LinksResult& links, const std::uint32_t* births, float at, int threads,
+                       Control& control) {
+  if (links.wide) return extend<Wide>(matrix, links, links.wide.get(), births, at, threads, control);
+  return extend<Narrow>(matrix, links, links.narrow.get(), births, at, threads, control);
+}
+
+Chain expand_chain(const Condensed& matrix, const LinksResult& links, const Vertex* ends, const std::uint32_t* values,
+                   std::uint64_t count) {
+  if (links.wide) return expand<Wide>(matrix, links, links.wide.get(), ends, values, count);
+  return expand<Narrow>(matrix, links, links.narrow.get(), ends, values, count);
+}
 
 LinksResult links_of_matrix(const Condensed& matrix, const LinksOptions& options, Control& control) {
   LinksResult result;

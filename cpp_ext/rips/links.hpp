@@ -53,4 +53,32 @@ struct LinksOptions {
 
 LinksResult links_of_matrix(const Condensed& matrix, const LinksOptions& options, Control& control);
 
+// The upper triangle of a graph in rows: the neighbors j > i of i in increasing order, and the lengths of the edges.
+struct SparseGraph {
+  std::uint64_t n = 0;
+  const std::int64_t* start;  // n + 1
+  const Vertex* neighbor;
+  const float* length;
+  std::uint64_t size() const { return static_cast<std::uint64_t>(start[n]); }
+  // Where the edge stands, or size() when it is not there.
+  std::uint64_t index(Vertex i, Vertex j) const;
+};
+LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options, Control& control);
+
+// A cochain on the birth edges, extended to every edge of length <= `at` so that it vanishes on the boundary of the triangle
+// of each edge and its witness, and on the merge edges. It is a cocycle when it vanishes on the relations made up to `at`.
+struct Cochain {
+  std::vector<EdgeEnds> edges;  // in order
+  std::vector<std::uint32_t> values;
+};
+Cochain extend_cochain(const Condensed& matrix, const LinksResult& links, const std::uint32_t* births, float at, int threads,
+                       Control& control);
+
+// A chain of edges (u[k] to v[k], times value[k]) in the birth edges, up to homology: rows in decreasing order.
+struct Chain {
+  std::vector<std::uint32_t> rows, values;
+};
+Chain expand_chain(const Condensed& matrix, const LinksResult& links, const Vertex* ends, const std::uint32_t* values,
+                   std::uint64_t count);
+
 }  // namespace topo_interp
