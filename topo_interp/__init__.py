@@ -75,6 +75,8 @@ from topo_interp.homology.approximation import distortion_term as distortion_ter
 from topo_interp.homology.approximation import projection_term as projection_term
 from topo_interp.homology.cost import Cost as Cost
 from topo_interp.homology.cost import cost as cost
+from topo_interp.homology.cycles import Cocycle as Cocycle
+from topo_interp.homology.cycles import Cycle as Cycle
 from topo_interp.homology.diagrams import Diagrams as Diagrams
 from topo_interp.homology.diagrams import same_bars as same_bars
 from topo_interp.homology.landmark_rips import UntilCertified as UntilCertified

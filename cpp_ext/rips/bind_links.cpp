@@ -35,7 +35,7 @@ float float_at_most(double value) {
 }
 
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
-                       nb::object progress, int max_dim, int isa, bool wide) {
+                       nb::object progress, int max_dim, bool keep_witnesses, int isa, bool wide) {
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
     throw nb::value_error("the condensed matrix of n points has n (n - 1) / 2 entries");
   }
@@ -50,6 +50,10 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   LinksResult result;
   const Condensed matrix{condensed.data(), n};
   run_interruptible(progress, [&](Control& control) { result = links_of_matrix(matrix, options, control); });
+  if (!keep_witnesses) {
+    result.narrow.reset();
+    result.wide.reset();
+  }
   return result;
 }
 
@@ -86,7 +90,7 @@ using PairArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_conti
 
 void check_source(const CondensedArray& condensed, const LinksResult& links) {
   if (condensed.shape(0) != links.witnesses || !(links.narrow || links.wide)) {
-    throw nb::value_error("these are not the distances that the links were computed from, or degree 1 was not computed");
+    throw nb::value_error("these are not the distances of the links, or the links were computed without keep_witnesses");
   }
 }
 
@@ -163,7 +167,7 @@ void bind_links(nb::module_& m) {
         return out;
       });
   m.def("links_rips", &links_rips, "condensed"_a.noconvert(), "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
-        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "isa"_a = -1, "wide"_a = false);
+        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = -1, "wide"_a = false);
   m.def("links_graph", &links_graph, "start"_a, "neighbor"_a, "length"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
         "progress"_a.none() = nb::none(), "max_dim"_a = 1);
   m.def("links_cochain", &links_cochain, "links"_a, "condensed"_a, "births"_a, "at"_a, "threads"_a = 1);

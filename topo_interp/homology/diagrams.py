@@ -17,6 +17,9 @@ from topo_interp.certificate import Certificate, Status, Term
 if TYPE_CHECKING:
     import pandas
 
+    from topo_interp.geometry.spanning_tree import SpanningTree
+    from topo_interp.homology.cycles import Cocycle, Cycle, LinksProvenance
+
 __all__ = ["Diagrams", "same_bars"]
 
 
@@ -179,6 +182,65 @@ class Diagrams:
         from topo_interp.homology.bounds import bar_bounds
 
         return bar_bounds(self, dim)
+
+    def cycle(self, dim: int, bar: int, *, tight: bool = False) -> Cycle:
+        """A cycle that represents one bar of degree 1: it is born with the bar, and bounds at the death and no earlier.
+
+        A representative is one of its class: other cycles around the same hole are as good, and it may run around other,
+        shorter-lived holes too.
+
+        >>> import topo_interp as ti
+        >>> d = ti.Rips()([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> d.cycle(1, 0).vertices.tolist()
+        [0, 1, 2, 3]
+
+        Args:
+            dim: 1.
+            bar: number of the bar, as in ``d[1]``.
+            tight: a short loop of the same birth, homologous to the cycle before its death, with its vertices in loop
+                order; where no such loop is found (a class over Z/p need not hold one), the cycle is given as it is.
+        """
+        return self._links(dim).cycle(bar, tight)
+
+    def rows(self, dim: int, bar: int, *, tight: bool = False) -> np.ndarray:
+        """Rows of the store (row numbers, where the points came without) on the cycle of a bar."""
+        links = self._links(dim)
+        vertices = links.cycle(bar, tight).vertices
+        return vertices if links.rows is None else links.rows[vertices]
+
+    def cocycle(self, dim: int, bar: int, *, at: float | None = None) -> Cocycle:
+        """A cocycle of one bar of degree 1: zero around every triangle of the complex at ``at``, nonzero on the bar's cycle.
+
+        Args:
+            dim: 1.
+            bar: number of the bar, as in ``d[1]``.
+            at: filtration value in [birth, death); None for just below the death (or the cut).
+
+        Cost: one pass over the edges up to ``at``.
+        """
+        return self._links(dim).cocycle(bar, at)
+
+    def merge_tree(self) -> SpanningTree:
+        """The merges of degree 0: ``.linkage()`` for scipy's dendrograms, ``.to_networkx()`` for a graph.
+
+        >>> import topo_interp as ti
+        >>> ti.Rips()([[0.0], [1.0], [3.0]]).merge_tree().linkage()
+        array([[0., 1., 1., 2.],
+               [2., 3., 2., 3.]])
+        """
+        return self._links(0).merge_tree()
+
+    def _links(self, dim: int) -> LinksProvenance:
+        from topo_interp.homology.cycles import LinksProvenance
+
+        if not isinstance(self.provenance, LinksProvenance):
+            raise InputError(
+                "these diagrams do not remember what cycles are read from (the engine was not 'links', or they were saved, "
+                "sent or changed): compute them with ti.Rips(max_dim=1)(cloud, engine='links')"
+            )
+        if dim not in (0, 1) or (dim == 1 and self.max_dim < 1):
+            raise InputError(f"cycles of degree {dim!r} are not known; d.cycle(1, bar) are the loops of ti.Rips(max_dim=1)")
+        return self.provenance
 
     def __repr__(self) -> str:
         counts = [np.count_nonzero(self.dim == k) for k in range(self.max_dim + 1)]

@@ -10,27 +10,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from topo_interp._errors import InputError
 from topo_interp._native import cpu, default_threads
 from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.geometry.neighbors import RadiusGraph
+from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.engines._base import RawBars
 from topo_interp.progress import progress as progress_line
 
-__all__ = ["ENGINE", "LinksEngine", "LinksProvenance"]
+__all__ = ["ENGINE", "LinksEngine", "graph_bars"]
 
 _PHASES = ("edges in order", "links of edges", "reduction")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LinksProvenance:
-    """What the engine leaves behind for cycles, cocycles and the merge tree: its result and the distances it read."""
-
-    result: Any
-    matrix: DistanceMatrix
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +54,43 @@ class LinksEngine:
         progress: bool,
     ) -> RawBars:
         cut = math.inf if threshold is None else threshold
-        with progress_line(None, _PHASES[0], progress) as line:
+        with _reported(progress) as report:
+            result = cpu.links_rips(matrix.condensed, matrix.n, cut, field, threads or default_threads(), report, max_dim)
+        metric = matrix.metric if isinstance(matrix.metric, str) else matrix.metric.name
+        return _raw(result, max_dim, LinksProvenance(result, lambda: matrix, metric, float(matrix.rounding)))
 
-            def report(phase: int, done: int, total: int) -> None:
-                line.update(done=done, total=total, description=_PHASES[phase])
 
-            result = cpu.links_rips(
-                matrix.condensed, matrix.n, cut, field, threads or default_threads(), report if progress else None, max_dim
-            )
-        bars = [_components(result), _loops(result)][: max_dim + 1]
-        return RawBars(bars, f"links {version('topo-interp')}", LinksProvenance(result, matrix))
+def graph_bars(
+    graph: RadiusGraph, *, max_dim: int, threshold: float, field: int, threads: int | None = None, progress: bool = False
+) -> RawBars:
+    """The bars of the Rips filtration up to ``threshold``, from the pairs within a radius that is at least that.
+
+    Memory and time follow the number of pairs; nothing is of size n x n.
+    """
+    if not threshold <= graph.radius:
+        raise InputError(f"threshold is {threshold} and the graph knows the pairs within {graph.radius}: make it with that radius")
+    rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
+    upper = rows < graph.indices
+    start = np.concatenate(([0], np.cumsum(np.bincount(rows[upper], minlength=graph.n)))).astype(np.int64)
+    neighbor, length = graph.indices[upper].astype(np.uint32), graph.distances[upper].astype(np.float32)
+    with _reported(progress) as report:
+        result = cpu.links_graph(start, neighbor, length, threshold, field, threads or default_threads(), report, max_dim)
+    return _raw(result, max_dim, LinksProvenance(result, None, graph.metric))
+
+
+@contextmanager
+def _reported(progress: bool) -> Iterator[Callable[[int, int, int], None] | None]:
+    with progress_line(None, _PHASES[0], progress) as line:
+
+        def report(phase: int, done: int, total: int) -> None:
+            line.update(done=done, total=total, description=_PHASES[phase])
+
+        yield report if progress else None
+
+
+def _raw(result: Any, max_dim: int, provenance: LinksProvenance) -> RawBars:
+    bars = [_components(result)] + ([_loops(result)] if max_dim >= 1 else [])
+    return RawBars(bars, f"links {version('topo-interp')}", provenance)
 
 
 def _components(result: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -167,7 +168,15 @@ class Rips(Value, kind="rips"):
             n=n,
             metric=_name(matrix.metric),
             groups=getattr(cloud, "groups", ()),
-            provenance=raw.provenance,
+            provenance=self._remembered(raw.provenance, points, cloud),
+        )
+
+    def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any) -> Any:
+        """Diagrams of points keep the points, from which the distances can be made again, and not the distances."""
+        if provenance is None or points is None:
+            return provenance
+        return dataclasses.replace(
+            provenance, source=functools.partial(self._distances, points, None), rows=getattr(cloud, "rows", None)
         )
 
     def _cut(self, matrix: DistanceMatrix) -> float | None:
