@@ -35,7 +35,7 @@ float float_at_most(double value) {
 }
 
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
-                       nb::object progress, int max_dim, bool keep_witnesses, int isa, bool wide) {
+                       nb::object progress, int max_dim, bool keep_witnesses, int isa, bool wide, std::uint64_t block) {
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
     throw nb::value_error("the condensed matrix of n points has n (n - 1) / 2 entries");
   }
@@ -46,6 +46,8 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   options.threads = std::min(threads, most_threads);
   options.isa = isa < 0 ? best_isa() : std::min(best_isa(), static_cast<Isa>(isa));
   options.wide = wide;
+  if (block < 8 || block > 64 || (block & (block - 1)) != 0) throw nb::value_error("block is 8, 16, 32 or 64");
+  options.block = block;
   options.max_dim = max_dim;
   LinksResult result;
   const Condensed matrix{condensed.data(), n};
@@ -167,7 +169,7 @@ void bind_links(nb::module_& m) {
         return out;
       });
   m.def("links_rips", &links_rips, "condensed"_a.noconvert(), "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
-        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = -1, "wide"_a = false);
+        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = -1, "wide"_a = false, "block"_a = 8);
   m.def("links_graph", &links_graph, "start"_a, "neighbor"_a, "length"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
         "progress"_a.none() = nb::none(), "max_dim"_a = 1);
   m.def("links_cochain", &links_cochain, "links"_a, "condensed"_a, "births"_a, "at"_a, "threads"_a = 1);

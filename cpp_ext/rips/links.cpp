@@ -142,6 +142,7 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
                    typename Format::Witness* witness, const LinksOptions& options, Control& control) {
   const std::uint64_t n = matrix.n;
   BitShape shape;
+  shape.block = options.block;
   const std::uint64_t words = (n + 63) / 64;
   while ((words + shape.block - 1) / shape.block > 64) shape.block *= 2;
   shape.stride = (words + shape.block - 1) / shape.block * shape.block;
@@ -259,14 +260,21 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   lap(2);
 
   control.phase = static_cast<int>(LinksPhase::reduce);
+  std::vector<Death> deaths;
+  auto square = found.squares.begin();
+  const auto take_squares = [&](std::uint64_t before) {
+    for (; square != found.squares.end() && square->position < before; ++square) {
+      deaths.push_back({edge_at(square->position), square->main, square->other, result.birth_edges.size()});
+    }
+  };
   for (const std::uint64_t position : found.empty) {
+    take_squares(position);
     const EdgeEnds edge = edge_at(position);
     const bool merges = forest.join(edge.i, edge.j);
     (merges ? result.merge_edges : result.birth_edges).push_back(edge);
     if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
   }
-  std::vector<Death> deaths;
-  for (const Square& square : found.squares) deaths.push_back({edge_at(square.position), square.main, square.other});
+  take_squares(sorted.count);
   reduce(DenseGraph<Format>(matrix, witness.get(), result.birth_edges), deaths, result, control);
   lengths(result.merge_edges, result.merge_lengths);
   lengths(result.birth_edges, result.birth_lengths);

@@ -48,7 +48,8 @@ struct LinksOptions {
   int threads = 1;
   int max_dim = 1;
   Isa isa = Isa::scalar;
-  bool wide = false;  // wide formats although the vertices fit the narrow ones
+  bool wide = false;        // wide formats although the vertices fit the narrow ones
+  std::uint64_t block = 8;  // words in a block of the bit rows, at least; a power of two
 };
 
 LinksResult links_of_matrix(const Condensed& matrix, const LinksOptions& options, Control& control);

@@ -32,9 +32,11 @@ class Forest {
   std::vector<Vertex> parent_, size_;
 };
 
+// An edge with a further component of its link, and how many loops had been opened before it.
 struct Death {
   EdgeEnds edge;
   Vertex main, other;
+  std::uint64_t births;
 };
 
 template <class Graph>
@@ -51,6 +53,7 @@ void reduce(const Graph& graph, const std::vector<Death>& deaths, LinksResult& r
   for (const Death& death : deaths) {
     if (control.stopped()) return;
     control.done.fetch_add(1);
+    if (death.births == relations.size()) continue;  // no loop is open: the column would be reduced to zero
     ++counts.columns;
     const auto [i, j] = death.edge;
     expander.start();

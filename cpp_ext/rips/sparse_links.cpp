@@ -214,7 +214,15 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
     const std::uint64_t e = order[position] & 0xffffffffu;
     return EdgeEnds{source[e], graph.neighbor[e]};
   };
+  std::vector<Death> deaths;
+  auto square = squares.begin();
+  const auto take_squares = [&](std::uint64_t before) {
+    for (; square != squares.end() && square->position < before; ++square) {
+      deaths.push_back({ends(square->position), square->main, square->other, births.size()});
+    }
+  };
   for (const std::uint64_t position : empty) {
+    take_squares(position);
     const EdgeEnds edge = ends(position);
     const std::uint64_t e = order[position] & 0xffffffffu;
     if (forest.join(edge.i, edge.j)) {
@@ -228,8 +236,7 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
     }
   }
   if (options.max_dim == 0) return result;
-  std::vector<Death> deaths;
-  for (const Square& square : squares) deaths.push_back({ends(square.position), square.main, square.other});
+  take_squares(order.size());
   reduce(ReducedGraph(graph, source, witness, births), deaths, result, control);
   for (const EdgeEnds& edge : result.death_edges) result.death_lengths.push_back(graph.length[graph.index(edge.i, edge.j)]);
   return result;

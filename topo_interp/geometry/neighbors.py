@@ -76,6 +76,7 @@ class RadiusGraph:
         distances: array (entries,) of the dtype of the points. Duplicates are neighbors at distance 0.
         radius: pairs at exactly this distance are in.
         metric: name of the metric.
+        rounding: every distance is within this of the exact distance of the given points.
     """
 
     indptr: np.ndarray
@@ -83,6 +84,7 @@ class RadiusGraph:
     distances: np.ndarray
     radius: float
     metric: str
+    rounding: float = 0.0
 
     @property
     def n(self) -> int:
@@ -172,7 +174,7 @@ def radius_graph(
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and, at the peak, 36 bytes for each pair of
     float32 points within the radius (48 for float64).
     """
-    source = open_source(x, metric, threads)
+    source = open_source(x, metric, threads, rounding=True)
     if isinstance(radius, bool) or not isinstance(radius, (int, float, np.number)) or not 0 <= radius < np.inf:
         raise InputError(f"radius is {radius!r}; a finite number >= 0 is needed")
     single = source.dtype == np.float32
@@ -183,7 +185,8 @@ def radius_graph(
     if len(found) == 2:
         raise _over_budget(source, float(radius), each, budget, *found)
     indptr, indices, distances = found
-    return RadiusGraph(frozen(indptr), frozen(indices), source.in_units(distances), float(radius), source.metric_name)
+    lengths = source.in_units(distances)
+    return RadiusGraph(frozen(indptr), frozen(indices), lengths, float(radius), source.metric_name, source.rounding())
 
 
 def _over_budget(source: Source, radius: float, each: int, budget: int, pairs: int, part: float) -> BudgetError:

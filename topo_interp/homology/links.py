@@ -75,7 +75,7 @@ def graph_bars(
     neighbor, length = graph.indices[upper].astype(np.uint32), graph.distances[upper].astype(np.float32)
     with _reported(progress) as report:
         result = cpu.links_graph(start, neighbor, length, threshold, field, threads or default_threads(), report, max_dim)
-    return _raw(result, max_dim, LinksProvenance(result, None, graph.metric))
+    return _raw(result, max_dim, LinksProvenance(result, None, graph.metric, graph.rounding))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
+from topo_interp.geometry.neighbors import RadiusGraph
 from topo_interp.geometry.steps import Step
 from topo_interp.homology.approximation import projection_term
 from topo_interp.homology.components import component_diagrams, needs_no_matrix
@@ -108,7 +109,8 @@ class Rips(Value, kind="rips"):
         """The diagrams of a cloud; the arguments after it say how to compute and change no bar.
 
         Args:
-            cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or a DistanceMatrix of this recipe's metric.
+            cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or a DistanceMatrix of this recipe's metric, or
+                a RadiusGraph, whose radius is then a threshold (degrees 0 and 1).
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu".
@@ -122,13 +124,15 @@ class Rips(Value, kind="rips"):
             MissingEngineError: the engine or the device is not there.
             BudgetError: the budget is too small.
         """
-        if self.metric == _PRECOMPUTED and not isinstance(cloud, DistanceMatrix):
+        if self.metric == _PRECOMPUTED and not isinstance(cloud, (DistanceMatrix, RadiusGraph)):
             raise InputError(
                 "the recipe's metric is 'precomputed' and points were given: give ti.DistanceMatrix.from_dense(square), "
                 "or name a metric, such as ti.Rips('euclidean')"
             )
         if device != "cpu":
             raise MissingEngineError(f"no engine computes on device {device!r}; use device='cpu'")
+        if isinstance(cloud, RadiusGraph):
+            return self._of_graph(cloud, engine, threads, progress)
         if self.landmarks is not None:
             return landmark_diagrams(self, cloud, engine=engine, threads=threads, memory=memory, progress=progress)
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
@@ -168,7 +172,36 @@ class Rips(Value, kind="rips"):
             n=n,
             metric=_name(matrix.metric),
             groups=getattr(cloud, "groups", ()),
-            provenance=self._remembered(raw.provenance, points, cloud),
+            provenance=None if weighted is not None else self._remembered(raw.provenance, points, cloud),
+        )
+
+    def _of_graph(self, graph: RadiusGraph, engine: str, threads: int | None, progress: bool) -> Diagrams:
+        """Bars from the pairs within a radius. A pair that is not there is farther: bars that it may have ended are censored."""
+        from topo_interp.homology.links import graph_bars
+
+        if engine not in ("auto", "links") or self.max_dim > 1:
+            raise InputError(
+                f"a radius graph was given to engine {engine!r} with max_dim={self.max_dim}; engine 'links' takes one, for "
+                "degrees 0 and 1: give the points for other engines and degrees"
+            )
+        if self.landmarks is not None or self.weights is not None:
+            raise InputError("landmarks and weights need the points; a radius graph was given: give the points")
+        if self.steps or (self.metric != _PRECOMPUTED and self.metric != graph.metric):
+            raise InputError(
+                f"a radius graph of {graph.metric!r} distances was given to a recipe with metric {_name(self.metric)!r} and steps "
+                f"{self.steps}: use ti.Rips(metric={graph.metric!r}) without steps, or ti.Rips(metric='precomputed')"
+            )
+        cut = min(graph.radius, math.inf if self.threshold is None else self.threshold)
+        raw = graph_bars(
+            graph, max_dim=self.max_dim, threshold=float32_at_most(cut), field=self.field, threads=threads, progress=progress
+        )
+        stored = graph.distances.astype(np.float32)
+        rounding = graph.rounding + float(np.abs(stored - graph.distances.astype(np.float64)).max(initial=0.0))
+        certificate = dataclasses.replace(
+            self.certificate(raw.engine, array_digest(graph.distances), rounding, censored=True), valid_to=max(0.0, cut - rounding)
+        )
+        return Diagrams.from_bars(
+            raw.bars, censored_at=cut, certificate=certificate, n=graph.n, metric=graph.metric, provenance=raw.provenance
         )
 
     def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any) -> Any:
@@ -176,7 +209,7 @@ class Rips(Value, kind="rips"):
         if provenance is None or points is None:
             return provenance
         return dataclasses.replace(
-            provenance, source=functools.partial(self._distances, points, None), rows=getattr(cloud, "rows", None)
+            provenance, source=functools.partial(self.distance_matrix, points), rows=getattr(cloud, "rows", None)
         )
 
     def _cut(self, matrix: DistanceMatrix) -> float | None:

@@ -1,0 +1,383 @@
+"""Engine "links": the bars of Ripser on matrices made to break it, on any number of threads, instruction set and format."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from scipy.sparse.csgraph import shortest_path
+from scipy.spatial.distance import pdist, squareform
+
+import topo_interp as ti
+from topo_interp._native import cpu
+from topo_interp.homology.links import graph_bars
+
+PRIMES = (2, 3, 41)
+
+
+def lattice(rng: np.random.Generator, n: int) -> np.ndarray:
+    return squareform(pdist(rng.integers(0, 4, (n, 3)).astype(float), "cityblock"))
+
+
+def hamming_cube(rng: np.random.Generator, n: int) -> np.ndarray:
+    return squareform(pdist(rng.integers(0, 2, (n, 7)).astype(float), "cityblock"))
+
+
+def duplicates(rng: np.random.Generator, n: int) -> np.ndarray:
+    return squareform(pdist(rng.normal(size=(max(2, n // 3), 2))[rng.integers(0, max(2, n // 3), n)]))
+
+
+def non_metric_integers(rng: np.random.Generator, n: int) -> np.ndarray:
+    upper = np.triu(rng.integers(1, int(rng.integers(3, 12)), (n, n)), 1).astype(float)
+    return upper + upper.T
+
+
+def zeros_and_twos(rng: np.random.Generator, n: int) -> np.ndarray:
+    upper = np.triu(rng.integers(0, 3, (n, n)), 1).astype(float)
+    return upper + upper.T
+
+
+def non_metric_reals(rng: np.random.Generator, n: int) -> np.ndarray:
+    upper = np.triu(rng.random((n, n)), 1)
+    return upper + upper.T
+
+
+def graph_metric(rng: np.random.Generator, n: int) -> np.ndarray:
+    weights = (rng.random((n, n)) < 2.5 / n) * rng.integers(1, 4, (n, n))
+    ring = np.arange(n)
+    weights[ring, (ring + 1) % n] = 1
+    np.fill_diagonal(weights, 0)
+    return shortest_path(weights.astype(float), directed=False)
+
+
+def two_copies(rng: np.random.Generator, n: int) -> np.ndarray:
+    """The block form of representation topology divergence: zeros, and entries that stand for "never"."""
+    half = max(2, n // 3)
+    a, b = (squareform(pdist(rng.integers(0, 9, (half, 2)).astype(float))) for _ in range(2))
+    never = 4 * max(a.max(), b.max()) + 1
+    upper = np.where(np.tri(half, k=-1, dtype=bool), never, a)
+    square = np.full((2 * half + 1, 2 * half + 1), never)
+    square[:half, :half] = a
+    square[half:-1, :half], square[:half, half:-1] = upper, upper.T
+    square[half:-1, half:-1] = np.minimum(a, b)
+    square[:half, -1] = square[-1, :half] = 0
+    np.fill_diagonal(square, 0)
+    return square
+
+
+def plane(rng: np.random.Generator, n: int) -> np.ndarray:
+    return squareform(pdist(rng.normal(size=(n, 2))))
+
+
+def noise(rng: np.random.Generator, n: int) -> np.ndarray:
+    return squareform(pdist(rng.normal(size=(n, 60))))
+
+
+KINDS = [
+    lattice, hamming_cube, duplicates, non_metric_integers, zeros_and_twos, non_metric_reals, graph_metric,
+    two_copies, plane, noise,
+]  # fmt: skip
+
+
+def projective_plane() -> np.ndarray:
+    """Six points, ten triangles at distance 1: H1 over Z/2 and not over Z/3."""
+    triangles = [(0, 1, 4), (0, 1, 5), (0, 2, 3), (0, 2, 5), (0, 3, 4), (1, 2, 3), (1, 2, 4), (1, 3, 5), (2, 4, 5), (3, 4, 5)]
+    # Barycentric subdivision: faces, at distance 1 when one contains the other, else 2.
+    faces = sorted({face for t in triangles for r in range(1, 4) for face in _subsets(t, r)})
+    contains = np.array([[set(a) < set(b) or set(b) < set(a) for b in faces] for a in faces])
+    square = np.where(contains, 1.0, 2.0)
+    np.fill_diagonal(square, 0.0)
+    return square
+
+
+def _subsets(t: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
+    from itertools import combinations
+
+    return list(combinations(t, size))
+
+
+def bars(square: np.ndarray, field: int = 2, threshold: float = math.inf, **how: object) -> Counter:
+    return bars_of(cpu.links_rips(condensed(square), len(square), threshold, field, **how))
+
+
+def condensed(square: np.ndarray) -> np.ndarray:
+    return squareform(square, checks=False).astype(np.float32) if len(square) > 1 else np.empty(0, np.float32)
+
+
+def bars_of(result: object) -> Counter:
+    births = np.asarray(result.birth_lengths)
+    deaths = np.full(len(births), np.inf, dtype=np.float32)
+    deaths[result.relation_pivots] = result.death_lengths
+    one = Counter((1, b, d) for b, d in zip(births.tolist(), deaths.tolist(), strict=True) if d > b)
+    one.update((0, 0.0, d) for d in result.merge_lengths.tolist() if d > 0)
+    one.update({(0, 0.0, math.inf): result.n - len(result.merge_lengths)})
+    return one
+
+
+def ripser_bars(square: np.ndarray, field: int = 2, threshold: float = math.inf) -> Counter:
+    from pyRipser import doRipsFiltrationDM
+
+    found = doRipsFiltrationDM(condensed(square), 1, threshold, field, False)["births_and_deaths_by_dim"]
+    out: Counter = Counter()
+    for dim, flat in enumerate(found):
+        pairs = np.asarray(flat, dtype=np.float64).astype(np.float32).reshape(-1, 2)
+        out.update((dim, b, d) for b, d in pairs.tolist() if d > b)
+    return out
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_equal_to_ripser(kind):
+    """300 matrices over three fields, cut and whole."""
+    rng = np.random.default_rng(sum(map(ord, kind.__name__)))
+    seen = 0
+    for trial in range(30):
+        square = kind(rng, int(rng.integers(3, 70))).astype(np.float32)
+        field = PRIMES[trial % 3]
+        threshold = math.inf if trial % 4 else float(np.quantile(square, rng.random()))
+        expected = ripser_bars(square, field, threshold)
+        how = {"threads": 1 + trial % 3, "isa": trial % 3, "wide": trial % 5 == 0, "block": 8 << (trial % 4)}
+        assert bars(square, field, threshold, **how) == expected, (trial, field, threshold)
+        seen += sum(count for (dim, _, _), count in expected.items() if dim == 1)
+    assert seen > 20
+
+
+def test_the_comparison_can_fail():
+    square = plane(np.random.default_rng(0), 30)
+    moved = square.copy()
+    moved[3, 7] = moved[7, 3] = 0.5 * square[3, 7]
+    assert bars(square) == ripser_bars(square) != bars(moved)
+
+
+@pytest.mark.parametrize(("field", "loops"), [(2, 1), (3, 0), (41, 0)])
+def test_projective_plane_by_field(field, loops):
+    square = projective_plane()
+    found = bars(square, field)
+    assert found == ripser_bars(square, field)
+    assert sum(count for (dim, birth, death), count in found.items() if dim == 1 and (birth, death) == (1, 2)) == loops
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 30, 100, 101])
+def test_points_on_a_circle(n):
+    """Adamaszek, Adams: n equispaced points have one bar, from the side to the chord over a third."""
+    angle = 2 * np.pi * np.arange(n) / n
+    d = ti.Rips()(np.column_stack((np.cos(angle), np.sin(angle))))
+    birth, death = 2 * math.sin(math.pi / n), 2 * math.sin(math.pi * math.ceil(n / 3) / n)
+    long = d[1][d[1][:, 1] - d[1][:, 0] > 1e-4]
+    expected = [(birth, death)] if death > birth else []
+    np.testing.assert_allclose(long, np.reshape(expected, (-1, 2)), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def large() -> dict[str, np.ndarray]:
+    """Enough points for several batches, tiles and regions."""
+    rng = np.random.default_rng(7)
+    angle = rng.uniform(0, 2 * np.pi, (700, 2))
+    ring = np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), 0.3 * rng.normal(size=(700, 6))))
+    return {
+        "noise": squareform(pdist(rng.normal(size=(700, 40)))),
+        "torus": squareform(pdist(np.column_stack((np.cos(angle), np.sin(angle))))),
+        "ring": squareform(pdist(ring)),
+        "lattice": squareform(pdist(rng.integers(0, 9, (600, 3)).astype(float), "cityblock")),
+        "cube": squareform(pdist(rng.integers(0, 2, (520, 10)).astype(float), "cityblock")),
+    }
+
+
+@pytest.mark.parametrize("name", ["noise", "torus", "ring", "lattice", "cube"])
+def test_larger_clouds(name, large):
+    square = large[name]
+    expected = ripser_bars(square)
+    found = bars(square, threads=2)
+    assert found == expected and sum(expected.values()) > 100
+    cut = float(np.float32(np.quantile(square, 0.3)))
+    assert bars(square, 3, cut, threads=2) == ripser_bars(square, 3, cut)
+
+
+FIELDS = ["merge_edges", "birth_edges", "death_edges", "relation_pivots", "relation_start", "relation_rows", "relation_values"]
+
+
+@pytest.mark.parametrize("name", ["noise", "torus", "cube"])
+def test_threads_and_instruction_sets_change_nothing(name, large):
+    """Not only the bars: the representatives too."""
+    square = large[name]
+    first = cpu.links_rips(condensed(square), len(square), math.inf, 3, 1)
+    assert len(first.relation_rows) > 50
+    others = [{"threads": 2}, {"threads": 3}, {"isa": 0}, {"isa": 1}, {"threads": 5, "wide": True}]
+    for how in others:
+        again = cpu.links_rips(condensed(square), len(square), math.inf, 3, **how)
+        for field in FIELDS:
+            np.testing.assert_array_equal(getattr(again, field), getattr(first, field), err_msg=f"{field} {how}")
+
+
+def test_permutation_scaling_and_monotone_maps(large):
+    square = large["ring"].astype(np.float32)
+    found = bars(square)
+    order = np.random.default_rng(1).permutation(len(square))
+    assert bars(square[np.ix_(order, order)]) == found
+    for k in (-40, 3, 60):
+        scaled = Counter({(dim, b * 2.0**k, d * 2.0**k): count for (dim, b, d), count in found.items()})
+        assert bars(square * np.float32(2.0**k)) == scaled
+    squared = np.square(square)
+    expected = Counter({(dim, float(np.square(np.float32(b))), float(np.square(np.float32(d)))): c for (dim, b, d), c in found.items()})
+    assert bars(squared) == expected
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 2.0**-140, 3e38])
+def test_all_distances_equal(value):
+    found = bars(np.full((9, 9), value) * (1 - np.eye(9)))
+    expected = Counter({(0, 0.0, math.inf): 1, **({(0, 0.0, float(np.float32(value))): 8} if value else {})})
+    assert found == expected
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_few_points(n):
+    square = np.ones((n, n)) - np.eye(n)
+    expected = Counter({(0, 0.0, math.inf): 1})
+    expected.update({(0, 0.0, 1.0): n - 1})
+    assert bars(square) == +expected
+
+
+@pytest.mark.parametrize("field", PRIMES)
+def test_a_radius_graph_has_the_bars_of_the_cut_matrix(field):
+    rng = np.random.default_rng(field)
+    clouds = [rng.normal(size=(150, 3)), rng.integers(0, 5, (150, 3)).astype(float), np.repeat(rng.normal(size=(40, 2)), 3, axis=0)]
+    loops = 0
+    for points in clouds:
+        points = points.astype(np.float32)
+        matrix = ti.DistanceMatrix.from_points(points)
+        for share in (0.05, 0.3, 0.9):
+            radius = float(np.quantile(matrix.condensed, share))
+            graph = ti.radius_graph(points, radius)
+            sparse = ti.Rips(field=field)(graph, threads=2)
+            dense = ti.Rips(field=field, threshold=radius)(matrix)
+            assert sparse.to_gudhi() == dense.to_gudhi()
+            assert sparse.censored(1).sum() == dense.open(1).sum() and sparse.censored_at == radius
+            assert sparse.certificate.status is ti.Status.CENSORED
+            loops += len(sparse[1])
+    assert loops > 100
+
+
+def test_what_a_radius_graph_can_not_do():
+    graph = ti.radius_graph(np.arange(5.0)[:, None], 1.5)
+    with pytest.raises(ti.InputError, match="degrees 0 and 1"):
+        ti.Rips(max_dim=2)(graph)
+    with pytest.raises(ti.InputError, match="euclidean"):
+        ti.Rips("cosine")(graph)
+    with pytest.raises(ti.InputError, match="knows the pairs within 1.5"):
+        graph_bars(graph, max_dim=1, threshold=2.0, field=2)
+    assert len(ti.Rips(threshold=9.0)(graph)[0]) == 5
+
+
+def test_bad_arguments_are_errors():
+    three = np.ones(3, dtype=np.float32)
+    for arguments in [(three, 4, 1.0, 2), (three, 3, 1.0, 6), (three, 3, 1.0, 1), (three, 3, 1.0, 2, 0)]:
+        with pytest.raises(ValueError):
+            cpu.links_rips(*arguments)
+    start, neighbor = np.array([0, 2, 3, 3]), np.array([1, 2, 2], dtype=np.uint32)
+    assert cpu.links_graph(start, neighbor, three, 1.0).edges == 3
+    for wrong in ([0, 2, 1, 3], [0, 9, 3, 3], [1, 2, 3, 3], [0, 2, 3, 2]):
+        with pytest.raises(ValueError):
+            cpu.links_graph(np.array(wrong), neighbor, three, 1.0)
+    for wrong in ([2, 1, 2], [1, 2, 3], [0, 2, 2], [1, 1, 2]):
+        with pytest.raises(ValueError):
+            cpu.links_graph(start, np.array(wrong, dtype=np.uint32), three, 1.0)
+
+
+def test_the_default_engine_and_what_it_says():
+    points = ti.shapes.noisy_circle(40, 0.1, 3, seed=0)
+    assert ti.Rips()(points).certificate.engine.startswith("links ")
+    assert ti.Rips(field=65537)(points).certificate.engine.startswith("links ")
+    assert not ti.Rips(max_dim=2)(points).certificate.engine.startswith("links ")
+    with pytest.raises(ti.InputError, match="degrees up to 1"):
+        ti.Rips(max_dim=2)(points, engine="links")
+
+
+def test_two_calls_at_once(large):
+    squares = [large["noise"], large["torus"], large["ring"]] * 2
+    alone = [bars(square) for square in squares]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda square: bars(square, threads=2), squares))
+    assert together == alone
+
+
+def threads_alive() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+def test_interrupt_leaves_nothing_behind():
+    rng = np.random.default_rng(0)
+    n = 3500
+    lengths = rng.random(n * (n - 1) // 2, dtype=np.float32) + 1  # a random graph filtration: the slowest there is
+    before = threads_alive()
+    delays = []
+    for wait in (0.05, 0.4):
+        sent = []
+
+        def interrupt(sent: list[float] = sent) -> None:
+            sent.append(time.perf_counter())
+            signal.raise_signal(signal.SIGINT)
+
+        timer = threading.Timer(wait, interrupt)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            cpu.links_rips(lengths, n, math.inf, 2, 2)
+        delays.append(time.perf_counter() - sent[0])
+        timer.join()
+    assert min(delays) < 0.15, delays  # 0.1 s on a machine with nothing else to do
+    assert threads_alive() <= before
+
+
+def test_progress_reports_phases():
+    seen = []
+    n = 2500
+    lengths = pdist(np.random.default_rng(0).normal(size=(n, 30))).astype(np.float32)
+    cpu.links_rips(lengths, n, math.inf, 2, 1, lambda *state: seen.append(state))
+    assert {phase for phase, _, _ in seen} <= {0, 1, 2} and any(phase == 1 and done > 0 for phase, done, _ in seen)
+
+    def refuse(*state: int) -> None:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        cpu.links_rips(lengths, n, math.inf, 2, 2, refuse)
+
+
+def test_memory_at_4000_points():
+    """0.28 GB above the process, the distances among it."""
+    code = """if True:
+        import numpy as np
+        import topo_interp as ti
+
+        def peak():
+            lines = open("/proc/self/status").read().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+        points = np.random.default_rng(0).normal(size=(4000, 384)).astype(np.float32)
+        ti.Rips()(points[:300], threads=2)
+        before = peak()
+        d = ti.Rips()(points, threads=2)
+        assert len(d[1]) > 5000
+        print(peak() - before)
+    """
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("reads the peak from /proc")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110)
+    assert run.returncode == 0, run.stderr
+    assert 32e6 < int(run.stdout) < 0.28e9
+
+
+@pytest.mark.slow  # 15,000 points, 112 million distances: the size at which other engines do not end
+def test_natural_image_patches(natural_image_patches):
+    """Carlsson, Ishkhanov, de Silva, Zomorodian: five circles among the densest high-contrast patches; one when smoothed."""
+    for name, loops in (("k15_c30", 5), ("k300_c30", 1)):
+        d = ti.Rips()(natural_image_patches[name])
+        length = np.sort(d[1][:, 1] - d[1][:, 0])[::-1]
+        assert length[loops] < length[loops - 1] / 4, (name, length[: loops + 2])
