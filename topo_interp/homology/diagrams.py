@@ -228,15 +228,16 @@ class Diagrams:
         array([[0., 1., 1., 2.],
                [2., 3., 2., 3.]])
         """
-        return self._links(0).merge_tree()
+        tree = getattr(self.provenance, "tree", None)  # of the engine "spanning-tree"
+        return tree if tree is not None else self._links(0).merge_tree()
 
     def _links(self, dim: int) -> LinksProvenance:
         from topo_interp.homology.cycles import LinksProvenance
 
         if not isinstance(self.provenance, LinksProvenance):
             raise InputError(
-                "these diagrams do not remember what cycles are read from (the engine was not 'links', or they were saved, "
-                "sent or changed): compute them with ti.Rips(max_dim=1)(cloud, engine='links')"
+                "these diagrams do not remember what cycles are read from (the engine was not 'links', or landmarks or weights "
+                "were used, or they were saved, sent or changed): use ti.Rips(max_dim=1)(cloud, engine='links')"
             )
         if dim not in (0, 1) or (dim == 1 and self.max_dim < 1):
             raise InputError(f"cycles of degree {dim!r} are not known; d.cycle(1, bar) are the loops of ti.Rips(max_dim=1)")

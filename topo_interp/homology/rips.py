@@ -20,6 +20,7 @@ from topo_interp.geometry.neighbors import RadiusGraph
 from topo_interp.geometry.steps import Step
 from topo_interp.homology.approximation import projection_term
 from topo_interp.homology.components import component_diagrams, needs_no_matrix
+from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.engines import Engine, RawBars, choose_engine
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
@@ -172,7 +173,7 @@ class Rips(Value, kind="rips"):
             n=n,
             metric=_name(matrix.metric),
             groups=getattr(cloud, "groups", ()),
-            provenance=None if weighted is not None else self._remembered(raw.provenance, points, cloud),
+            provenance=self._remembered(raw.provenance, points, cloud),
         )
 
     def _of_graph(self, graph: RadiusGraph, engine: str, threads: int | None, progress: bool) -> Diagrams:
@@ -206,7 +207,7 @@ class Rips(Value, kind="rips"):
 
     def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any) -> Any:
         """Diagrams of points keep the points, from which the distances can be made again, and not the distances."""
-        if provenance is None or points is None:
+        if points is None or not isinstance(provenance, LinksProvenance):
             return provenance
         return dataclasses.replace(
             provenance, source=functools.partial(self.distance_matrix, points), rows=getattr(cloud, "rows", None)
