@@ -14,7 +14,7 @@
 
 #include "bind_control.hpp"
 #include "bind_names.hpp"
-#include "cpu/pairwise.hpp"
+#include "cpu/all_pairs.hpp"
 #define TOPO_INTERP_ISA binding
 #include "metrics.hpp"
 
