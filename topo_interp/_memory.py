@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from topo_interp._errors import InputError
@@ -11,6 +12,8 @@ from topo_interp._errors import InputError
 __all__ = ["free_bytes", "parse_bytes", "readable"]
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+_NO_LIMIT = 2**62
 
 
 def parse_bytes(amount: Any) -> int:
@@ -41,7 +44,11 @@ def readable(amount: int) -> str:
 
 
 def free_bytes() -> int:
-    """Memory that a new process could have without swapping, as the system estimates it."""
+    """Memory that this process could still have without swapping: what the system estimates, within a container's limit."""
+    return min(_free_of_system(), _free_of_container())
+
+
+def _free_of_system() -> int:
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             for line in lines:
@@ -52,4 +59,14 @@ def free_bytes() -> int:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, OSError, ValueError):  # nothing is known: refuse nothing
-        return 2**62
+        return _NO_LIMIT
+
+
+def _free_of_container(folder: str = "/sys/fs/cgroup") -> int:
+    # A process over its group's limit is killed, whatever the machine still has; pages of files in the cache can be given up.
+    try:
+        limit, used = (Path(folder, name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current"))
+        cached = dict(line.split() for line in Path(folder, "memory.stat").read_text(encoding="ascii").splitlines())
+        return _NO_LIMIT if limit == "max" else max(0, int(limit) - int(used) + int(cached.get("inactive_file", 0)))
+    except (OSError, ValueError):  # no such group, or an older form of it
+        return _NO_LIMIT
