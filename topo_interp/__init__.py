@@ -108,6 +108,8 @@ from topo_interp.inference.label_pipelines import class_plane as class_plane
 from topo_interp.inference.multiple import MaxT as MaxT
 from topo_interp.inference.multiple import benjamini_hochberg as benjamini_hochberg
 from topo_interp.inference.multiple import max_t as max_t
+from topo_interp.inference.neighbor_band import NeighborBand as NeighborBand
+from topo_interp.inference.neighbor_band import neighbor_band as neighbor_band
 from topo_interp.inference.planes import PlaneSearch as PlaneSearch
 from topo_interp.inference.planes import search_planes as search_planes
 from topo_interp.inference.significance import Significance as Significance

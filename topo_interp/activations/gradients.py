@@ -118,7 +118,8 @@ def _replaced(value: Any, old: torch.Tensor, new: torch.Tensor) -> Any:
         return new
     if isinstance(value, Mapping):
         entries = {key: _replaced(entry, old, new) for key, entry in value.items()}
-        return type(value)(**entries) if hasattr(value, "to_tuple") else type(value)(entries)  # transformers' ModelOutput
+        kind: Any = type(value)
+        return kind(**entries) if hasattr(value, "to_tuple") else kind(entries)  # transformers' ModelOutput has to_tuple
     if isinstance(value, (tuple, list)):
         entries_ = [_replaced(entry, old, new) for entry in value]
         return type(value)(*entries_) if hasattr(value, "_fields") else type(value)(entries_)

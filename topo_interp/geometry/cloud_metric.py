@@ -54,10 +54,12 @@ class CloudMetric(Value):
     def notes(self) -> tuple[str, ...]:
         if not self.is_graph_metric:
             return ()
-        return (
+        sentence = (
             f"{self.name} is read off a neighbor graph: the rounding is that of the arithmetic on the graph of the computed "
-            "distances, and no bound on errors of the points carries over, because a neighbor changes by jumps.",
+            "distances, and no bound on errors of the points carries over, because a neighbor changes by jumps; ti.neighbor_band "
+            "shows how much a statistic depends on the number of neighbors."
         )
+        return (sentence,)
 
     def __call__(self, points: Any) -> DistanceMatrix:
         """The distances of the rows; the same as :meth:`distance_matrix`."""

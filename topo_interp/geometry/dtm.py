@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 
@@ -79,8 +78,8 @@ class _DTM(Weights, kind="dtm"):
         largest = near.max(axis=1)
         if self.q == _INFINITE:
             return largest
-        unit = np.where(largest > 0, largest, 1.0)  # powers of shares neither overflow nor vanish
-        return unit * (((near / unit[:, None]) ** self.q).sum(axis=1) / self.k) ** (1 / self.q)
+        unit, q = np.where(largest > 0, largest, 1.0), float(self.q)  # powers of shares neither overflow nor vanish
+        return unit * (((near / unit[:, None]) ** q).sum(axis=1) / self.k) ** (1 / q)
 
     def __call__(self, matrix: DistanceMatrix) -> WeightedEdges:
         f, d = self.values(matrix), matrix.condensed.astype(np.float64)
