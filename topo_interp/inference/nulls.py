@@ -153,6 +153,10 @@ def matched_gaussian(within: Sequence[str] | str | None = None) -> MatchedGaussi
     independent and Gaussian the p-value is exact for every n, d and rank. (Sampling from the sample covariance instead has
     no power when n is not much larger than d, because it fits the noise.) One Q serves all sites of a draw.
 
+    What it can not do: rows that are far from Gaussian without having a loop (rectified units, rows on a bent surface) are
+    told from its draws too, and a small p-value is then no evidence of a loop. ``benchmarks/calibrate.py noise`` measures it
+    on randomly initialized networks of rectified units; :func:`reinitialized` is the null that is right for them.
+
     Rows are not independent in a design. With ``within`` the rows are split into the mean, the effects of each factor and
     the residual, and each part is rotated separately, so that the structure of the product stays in every draw. For a
     balanced design (crossed or nested, levels of equal size) with Gaussian effects this is exact; otherwise the factors are
