@@ -4,7 +4,7 @@ The set-up of Damrich, Berens and Kobak (NeurIPS 2024), whose figure shows the v
 turned at random into R^50, normal noise of standard deviation sigma in every coordinate. The score of a diagram with m true
 features is (p_m - p_(m+1)) / p_m, p the sorted persistences of its degree; 0 when no bar has death / birth > 1.25.
 
-    python benchmarks/high_dimension.py                       both shapes, 10 seeds (about 5 minutes on 2 cores)
+    python benchmarks/high_dimension.py                       both shapes, 10 seeds (some minutes)
     python benchmarks/high_dimension.py --quick               the circle at sigma 0.25, 3 seeds
     python benchmarks/high_dimension.py --figure PATH         the curves over sigma as a picture (matplotlib)
 
