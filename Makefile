@@ -68,9 +68,12 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/persistence.py
 
-# False claims on loop-free data, power on planted loops: about a quarter of an hour, resumable; --quick is the form of the tests.
+# False claims on loop-free data, power on planted loops, coverage of bands, speed; resumable.
 calibrate: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/calibrate.py
+	$(BIN)/python benchmarks/calibrate.py noise
+	$(BIN)/python benchmarks/calibrate.py power
+	$(BIN)/python benchmarks/calibrate.py coverage
+	$(BIN)/python benchmarks/calibrate.py speed
 
 bench-check: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/check.py
