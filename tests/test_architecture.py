@@ -18,7 +18,8 @@ LAYERS = [
     {"summaries"},
     {"inference"},
     {"comparison"},
-    {"cautions", "profile", "profile_file", "report"},  # one layer: a profile writes its own report
+    # One layer: a profile writes its own report, and so does a track.
+    {"cautions", "profile", "profile_file", "report", "track", "track_cache", "track_file"},
     {"cli", "demo"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that

@@ -138,5 +138,7 @@ from topo_interp.summaries.scalars import count_bars as count_bars
 from topo_interp.summaries.scalars import max_persistence as max_persistence
 from topo_interp.summaries.scalars import persistence_entropy as persistence_entropy
 from topo_interp.summaries.scalars import total_persistence as total_persistence
+from topo_interp.track import Track as Track
+from topo_interp.track import track as track
 
 __version__ = "0.1.0"

@@ -210,11 +210,11 @@ def profile(
     Raises:
         InputError: no recipe, no site, or a pattern that matches nothing.
     """
-    named = _named(recipes)
-    chosen = _chosen(store, sites)
+    named = named_recipes(recipes)
+    chosen = chosen_sites(store, sites)
     if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
         raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, at least 1")
-    about = _about(store)
+    about = about_store(store)
     tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
     results = []
     with progress_line(len(chosen) * len(named), "profile", progress) as line:
@@ -230,13 +230,13 @@ def _run(
     if n_jobs == 1:
         for site, name, recipe in tasks:
             line.update(description=f"profile {site}")
-            yield _measure(site, name, recipe, _read(store, site), threads)
+            yield measure_site(site, name, recipe, read_site(store, site), threads)
         return
     import joblib
 
     # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C).
     jobs = (
-        joblib.delayed(_measure)(site, name, recipe, _read(store, site), threads)
+        joblib.delayed(measure_site)(site, name, recipe, read_site(store, site), threads)
         for site, name, recipe in tasks
     )
     yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)(
@@ -244,25 +244,25 @@ def _run(
     )
 
 
-class _Unread(NamedTuple):
+class Unread(NamedTuple):
     """In the place of a site's points: what went wrong. Words, because not every exception can go to another process."""
 
     message: str
 
 
-def _read(store: Mapping[str, Any], site: str) -> Any:
+def read_site(store: Mapping[str, Any], site: str) -> Any:
     try:
         return store[site]
     except Exception as error:  # noqa: BLE001 - told in the site's row
-        return _Unread(_message(error))
+        return Unread(error_message(error))
 
 
-def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> SiteResult:
+def measure_site(site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True) -> SiteResult:
+    """One site under one recipe; ``plain`` says whether to compute the baselines too. What goes wrong is in the result."""
     from topo_interp.arrays import as_points
-    from topo_interp.summaries.baselines import baselines
 
     shape, groups = (0, 0), tuple(getattr(cloud, "groups", ()))
-    if isinstance(cloud, _Unread):
+    if isinstance(cloud, Unread):
         return SiteResult(site, name, error=cloud.message)
     try:
         points = as_points(cloud)
@@ -271,22 +271,30 @@ def _measure(site: str, name: str, recipe: Rips, cloud: Any, threads: int) -> Si
         found = dataclasses.replace(recipe(cloud, threads=threads), provenance=None)
         for step in recipe.steps:
             points = step(points)
-        distances = dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads)
-        plain = baselines(points, distances)
-        if recipe.metric in ("cosine", "chordal", "angular"):  # these see directions only
-            directions = baselines(normalized()(points), distances)
-            plain["top_coordinate_share"] = directions["top_coordinate_share"]
+        numbers = _baselines(points, recipe, threads) if plain else {}
     except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
-        return SiteResult(site, name, *shape, groups=groups, error=_message(error))
-    return SiteResult(site, name, *shape, groups, found, plain, cautions(points.shape, groups, found, plain))
+        return SiteResult(site, name, *shape, groups=groups, error=error_message(error))
+    return SiteResult(site, name, *shape, groups, found, numbers, cautions(points.shape, groups, found, numbers))
 
 
-def _message(error: Exception) -> str:
+def _baselines(points: Any, recipe: Rips, threads: int) -> dict[str, float]:
+    """Plain numbers of the points after the steps."""
+    from topo_interp.summaries.baselines import baselines
+
+    distances = dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads)
+    numbers = baselines(points, distances)
+    if recipe.metric in ("cosine", "chordal", "angular"):  # these see directions only
+        directions = baselines(normalized()(points), distances)
+        numbers["top_coordinate_share"] = directions["top_coordinate_share"]
+    return numbers
+
+
+def error_message(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, TopoInterpError) else f"{type(error).__name__}: {text}"
 
 
-def _named(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[str, Rips]:
+def named_recipes(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[str, Rips]:
     if isinstance(recipes, Mapping):
         named = dict(recipes)
     else:
@@ -311,7 +319,7 @@ def _recipe_name(recipe: Any) -> str:
     return ", ".join((*(repr(step).replace("()", "") for step in recipe.steps), metric))
 
 
-def _about(store: Any) -> dict[str, Any]:
+def about_store(store: Any) -> dict[str, Any]:
     import topo_interp
 
     path, info = getattr(store, "path", None), dict(getattr(store, "info", {}))
@@ -325,7 +333,7 @@ def _about(store: Any) -> dict[str, Any]:
     }
 
 
-def _chosen(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:
+def chosen_sites(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:
     """The sites that the patterns name, in the store's order."""
     if not isinstance(store, Mapping):
         raise InputError(

@@ -1,0 +1,439 @@
+"""A track: every checkpoint of a run under one or several recipes, how far it drifted, and where a feature came or went."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import html
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp._native import default_threads
+from topo_interp.comparison.drift import unpaired_drift
+from topo_interp.comparison.events import Change, Lengths, changes, longest_bars
+from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.rips import Rips
+from topo_interp.profile import Profile, SiteResult, about_store, error_message, named_recipes, read_site
+from topo_interp.progress import progress as progress_line
+from topo_interp.track_cache import RANKS, Cache, Plan, opened, pair_result, site_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from topo_interp.activations.store import ActivationStore
+
+__all__ = ["PairResult", "Track", "track"]
+
+
+class PairResult(NamedTuple):
+    """A site at two steps: what can be compared row by row; ``notes`` says why a number is missing."""
+
+    reference: int
+    step: int
+    site: str
+    recipe: str
+    values: Mapping[str, float]
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Track:
+    """What :func:`track` found.
+
+    Attributes:
+        profiles: the profile of each step that could be opened, in the order of the steps.
+        failed: step -> what could not be read or computed there; tried again by the next run with the same cache.
+        lengths: (step, site, recipe) -> lengths of the longest bars in the shared subsamples, in median distances
+            (subsamples, degree, rank).
+        pairs: paired measures of each step with the first step and with the one before.
+        metrics: loss, accuracy and the like, one row per step with the column ``step``; None when not given.
+        about: version, date, subsamples, seed, and how many results were computed or came from the cache.
+    """
+
+    profiles: Mapping[int, Profile]
+    failed: Mapping[int, str]
+    lengths: Mapping[tuple[int, str, str], np.ndarray]
+    pairs: tuple[PairResult, ...]
+    metrics: pd.DataFrame | None
+    about: Mapping[str, Any]
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps that could be opened, in order."""
+        return tuple(self.profiles)
+
+    @property
+    def recipes(self) -> Mapping[str, Rips]:
+        """The recipes by name."""
+        return next(iter(self.profiles.values())).recipes
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites of all steps, in the order of the first store that has them."""
+        return tuple(dict.fromkeys(site for profile in self.profiles.values() for site in profile.sites))
+
+    @property
+    def diagrams(self) -> Mapping[tuple[int, str, str], Diagrams]:
+        """Diagrams by (step, site, recipe name); what failed is not in it."""
+        return MappingProxyType(
+            {(step, *key): d for step, profile in self.profiles.items() for key, d in profile.diagrams.items()}
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per step, site, recipe and degree: the columns of :meth:`Profile.to_frame` and the metrics of the step.
+
+        Lengths in the columns ``*_relative`` are in median distances of the step's own cloud.
+        """
+        import pandas as pd
+
+        frames = [profile.to_frame().assign(step=step) for step, profile in self.profiles.items()]
+        frame = pd.concat(frames, ignore_index=True)
+        frame = frame[["step", *(name for name in frame if name != "step")]]
+        return frame if self.metrics is None else frame.merge(self.metrics, on="step", how="left")
+
+    def drift(self, reference: str = "first") -> pd.DataFrame:
+        """How far each step is from the first step, or from the one before: one row per step, site and recipe.
+
+        Columns: step, reference, site, recipe, ``bottleneck_dim0`` ... (of the diagrams in median distances, exact),
+        ``bottleneck_bound`` (how far certificates allow these to be off), ``rtd`` with both directions and ``cka`` (of the
+        same rows, after the recipe's steps), notes (why a number is missing).
+
+        Args:
+            reference: "first" or "previous".
+        """
+        import pandas as pd
+
+        if reference not in ("first", "previous"):
+            raise InputError(f"reference is {reference!r}; it is 'first' or 'previous'")
+        found, rows = self.diagrams, []
+        before = dict(zip(self.steps[1:], self.steps, strict=False))
+        for pair in self.pairs:
+            if pair.reference != (self.steps[0] if reference == "first" else before[pair.step]):
+                continue
+            values, notes = {}, list(pair.notes)
+            ends = [found.get((step, pair.site, pair.recipe)) for step in (pair.reference, pair.step)]
+            bound = math.nan
+            if ends[0] is not None and ends[1] is not None:
+                values, more = unpaired_drift(ends[0], ends[1])
+                notes += more
+                bound = sum(_bound(d) for d in ends if d is not None)
+            rows.append(
+                {
+                    "step": pair.step,
+                    "reference": pair.reference,
+                    "site": pair.site,
+                    "recipe": pair.recipe,
+                    **values,
+                    "bottleneck_bound": bound,
+                    **pair.values,
+                    "notes": " | ".join(notes),
+                }
+            )
+        dims = range(max(recipe.max_dim for recipe in self.recipes.values()) + 1)
+        numbers = [*(f"bottleneck_dim{k}" for k in dims), "bottleneck_bound", "rtd", "rtd_forward", "rtd_backward", "cka"]
+        frame = pd.DataFrame(rows, columns=["step", "reference", "site", "recipe", *numbers, "notes"])
+        return frame.astype({"step": "int64", "reference": "int64", **dict.fromkeys(numbers, "float64")})
+
+    def events(self, *, level: float = 0.05) -> pd.DataFrame:
+        """Where one of the longest bars appears or vanishes by more than certificates and the choice of rows allow.
+
+        One row per event: step (the first at the new level), until (the last of the same rise or fall), previous (the step
+        before), site, recipe, dim, rank (1: the longest bar of the degree), kind ("appears" when its length rises, "vanishes"
+        when it falls), before and after (levels in median distances), noise (standard error of the difference from the
+        subsamples), bound (what the certificates allow), p_value (after Bonferroni over all ``tests``).
+
+        The rule, with its reasons, is that of :func:`topo_interp.comparison.events.changes`: the mean of three steps against
+        the level since the last event, over the jackknife error from 20 subsamples of 80 % of the rows, the same for all
+        steps. A rise says that a longer bar of this rank is there, not that it is another loop; and it says nothing about
+        other rows than these. Before calling a loop real, compare it with a null.
+
+        Args:
+            level: chance of any false event in the whole track, as far as the jackknife error can be trusted.
+        """
+        import pandas as pd
+
+        if not 0 < level < 1:
+            raise InputError(f"level is {level}; a probability is needed, such as level=0.05")
+        if self.about["subsamples"] == 0:
+            raise InputError("the track was made without subsamples, which measure the noise: use ti.track(..., subsamples=20)")
+        series = list(self._series())
+        tests = sum(max(0, len(steps) - 1) for steps, *_ in series)
+        rows = [
+            _event(steps, site, recipe, dim, rank, change, tests)
+            for steps, site, recipe, dim, rank, lengths in series
+            for change in changes(lengths, tests=tests, level=level)
+        ]
+        columns = ["step", "until", "previous", "site", "recipe", "dim", "rank", "kind"]
+        numbers = ["before", "after", "noise", "bound", "p_value"]
+        frame = pd.DataFrame(rows, columns=[*columns, *numbers, "tests"]).astype(dict.fromkeys(numbers, "float64"))
+        return frame.sort_values(["step", "dim", "rank"], kind="stable", ignore_index=True)
+
+    def _series(self) -> Iterator[tuple[list[int], str, str, int, int, Lengths]]:
+        """The longest bars along the steps, for each site, recipe, degree and rank."""
+        found = self.diagrams
+        for site in self.sites:
+            for name, recipe in self.recipes.items():
+                steps = [step for step in self.steps if (step, site, name) in self.lengths]
+                if len(steps) < 2:
+                    continue
+                bound = np.array([2.0 * _bound(found[step, site, name]) for step in steps])
+                resampled = np.array([self.lengths[step, site, name] for step in steps])
+                for dim in range(recipe.max_dim + 1):
+                    whole = np.array([longest_bars(found[step, site, name], dim, RANKS) for step in steps])
+                    for rank in range(RANKS):
+                        yield steps, site, name, dim, rank + 1, Lengths(whole[:, rank], resampled[:, :, dim, rank], bound)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write everything into one file (a zip of JSON, parquet and npz, no pickle); returns its path."""
+        from topo_interp.track_file import write_track
+
+        return write_track(self, Path(path))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Track:
+        """The track written by :meth:`save`."""
+        from topo_interp.track_file import read_track
+
+        return read_track(Path(path))
+
+    def __repr__(self) -> str:
+        tail = f", {len(self.failed)} with failures" if self.failed else ""
+        return f"Track({len(self.steps)} steps x {len(self.sites)} sites x {len(self.recipes)} recipes{tail})"
+
+    def _repr_html_(self) -> str:
+        columns = ["step", "site", "recipe", "dim", "n", "bars", "max_persistence_relative", "status"]
+        frame = self.to_frame()[columns]
+        return f"<p>{html.escape(repr(self))}</p>{frame.to_html(index=False, max_rows=24, float_format='{:.3g}'.format)}"
+
+
+def track(
+    stores: Mapping[int, ActivationStore | str | os.PathLike[str]],
+    recipes: Rips | Sequence[Rips] | Mapping[str, Rips],
+    *,
+    metrics: pd.DataFrame | None = None,
+    baselines: bool = True,
+    subsamples: int = 20,
+    seed: int = 0,
+    n_jobs: int = 1,
+    resume: bool = True,
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> Track:
+    """Persistent homology of every site at every step of a run, with drift, resampling noise and certificates.
+
+    >>> import numpy as np, topo_interp as ti
+    >>> angle = 2 * np.pi * np.arange(30) / 30
+    >>> ring = np.c_[np.cos(angle), np.sin(angle)]
+    >>> stores = {0: ti.store_from_arrays({"layer": ring * [1, 0]}), 10: ti.store_from_arrays({"layer": ring})}
+    >>> found = ti.track(stores, ti.Rips(max_dim=1), subsamples=0)
+    >>> found.to_frame().query("dim == 1")[["step", "bars", "status"]].values.tolist()
+    [[0, 0, 'EXACT'], [10, 1, 'EXACT']]
+
+    Args:
+        stores: step -> ActivationStore, or the folder of one. All hold the same row table, since every summary depends on
+            which rows and on how many there are.
+        recipes: one recipe, several, or a dict of named ones.
+        metrics: loss, accuracy ... with a column ``step`` (or the steps as index); joined to the tables by step.
+        baselines: compute the plain numbers that often explain the topological ones, too.
+        subsamples: number of subsamples of 80 % of the rows that measure the noise for :meth:`Track.events`; 0 for none.
+        seed: of the subsamples, which are the same rows at every step and site.
+        n_jobs: parallel jobs over steps and sites. The result does not depend on it.
+        resume: read what the cache holds; False computes all anew (and writes it).
+        cache: folder that keeps each result as soon as it is there, named by the hash of its points, recipe and the package:
+            a run that was cut off goes on there, one with a further checkpoint computes only that. None keeps nothing.
+        progress: show a progress line on a terminal.
+
+    Returns:
+        A Track. A checkpoint that can not be read is named in ``failed`` and stops nothing.
+
+    Raises:
+        InputError: the row tables differ (the message says in what), no store can be read, or the metrics have no steps.
+
+    Cost: per step and site one run of each recipe, ``subsamples`` runs of 0.8 n rows, and two of ``ti.rtd``.
+    """
+    named = named_recipes(recipes)
+    if n_jobs < 1:
+        raise InputError(f"n_jobs is {n_jobs}; at least 1 is needed")
+    if subsamples != 0 and subsamples < 10:
+        raise InputError(f"subsamples is {subsamples}; give 0 (no events) or at least 10")
+    plan, kept = Plan(int(subsamples), int(seed), bool(baselines)), opened(cache, resume)
+    ready, failed = _opened(stores)
+    table = _metrics(metrics, ready)
+    sites = list(dict.fromkeys(site for store in ready.values() for site in store))
+    threads = max(1, default_threads() // n_jobs)
+    results: dict[int, list[SiteResult]] = {step: [] for step in ready}
+    lengths: dict[tuple[int, str, str], np.ndarray] = {}
+    pairs: list[PairResult] = []
+    computed = 0
+    keys = [(step, site, name) for step in ready for site in sites for name in named]
+    references = _references(list(ready))
+    pair_keys = [(a, b, site, name) for a, b in references for site in sites for name in named]
+    with progress_line(len(keys) + len(pair_keys), "track", progress) as line:
+        jobs = (
+            (site_result, (kept, plan, site, name, named[name], read_site(ready[step], site), threads))
+            for step, site, name in keys
+        )
+        for (step, site, name), (result, resampled, new) in zip(keys, _each(jobs, n_jobs), strict=True):
+            results[step].append(result)
+            computed += new
+            if resampled is not None:
+                lengths[step, site, name] = resampled
+            if result.error:
+                before = f"{failed[step]}; " if step in failed else ""
+                failed[step] = f"{before}{site} ({name}): {result.error}"
+            line.advance()
+            line.update(description=f"track step {step}")
+        jobs = (
+            (pair_result, (kept, named[name], read_site(ready[a], site), read_site(ready[b], site)))
+            for a, b, site, name in pair_keys
+        )
+        for (a, b, site, name), (values, notes, new) in zip(pair_keys, _each(jobs, n_jobs), strict=True):
+            pairs.append(PairResult(a, b, site, name, values, tuple(notes)))
+            computed += new
+            line.advance()
+            line.update(description=f"track drift of step {b}")
+    profiles = {
+        step: Profile(tuple(found), MappingProxyType(named), MappingProxyType(about_store(ready[step])))
+        for step, found in results.items()
+    }
+    about = _about(plan, computed, len(keys) + len(pair_keys))
+    failed = {step: failed[step] for step in sorted(failed)}
+    return Track(
+        MappingProxyType(profiles), MappingProxyType(failed), MappingProxyType(lengths), tuple(pairs), table, about
+    )
+
+
+def _about(plan: Plan, computed: int, results: int) -> Mapping[str, Any]:
+    import topo_interp
+
+    return MappingProxyType(
+        {
+            "version": topo_interp.__version__,
+            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "subsamples": plan.subsamples,
+            "seed": plan.seed,
+            "computed": computed,
+            "results": results,
+        }
+    )
+
+
+def _references(steps: list[int]) -> list[tuple[int, int]]:
+    """Each later step with the first one and with the one before it, each pair once."""
+    return list(dict.fromkeys(pair for before, step in zip(steps, steps[1:], strict=False) for pair in ((steps[0], step), (before, step))))
+
+
+def _each(jobs: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int) -> Iterator[Any]:
+    if n_jobs == 1:
+        for function, arguments in jobs:
+            yield function(*arguments)
+        return
+    import joblib
+
+    # Processes, because not every engine releases the GIL; a few jobs wait, so that not all clouds are in memory at once.
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)
+    yield from parallel(joblib.delayed(function)(*arguments) for function, arguments in jobs)
+
+
+def _opened(stores: Mapping[int, Any]) -> tuple[dict[int, ActivationStore], dict[int, str]]:
+    """The stores that can be read, by step in order, and what is wrong with the others."""
+    from topo_interp.activations.from_arrays import store_from_arrays
+    from topo_interp.activations.store import ActivationStore, open_store
+
+    if not isinstance(stores, Mapping) or not stores:
+        raise InputError("stores holds no step; give {step: store}, such as {0: 'run/step-0', 100: 'run/step-100'}")
+    for step in stores:
+        if isinstance(step, bool) or not isinstance(step, (int, np.integer)):
+            raise InputError(f"the step {step!r} is a {type(step).__name__}; steps are integers: {{0: store, 100: store}}")
+    ready: dict[int, ActivationStore] = {}
+    tables: dict[int, pd.DataFrame] = {}
+    failed: dict[int, str] = {}
+    for step in sorted(int(step) for step in stores):
+        given = stores[step]
+        try:
+            if isinstance(given, (str, os.PathLike)):
+                given = open_store(given)
+            elif not isinstance(given, ActivationStore):
+                given = store_from_arrays(dict(given))
+            tables[step] = given.rows
+            ready[step] = given
+        except Exception as error:  # noqa: BLE001 - named in the result
+            failed[step] = error_message(error)
+    if not ready:
+        step, message = next(iter(failed.items()))
+        raise InputError(f"none of the {len(failed)} checkpoints can be read; step {step}: {message}")
+    first = next(iter(ready))
+    for step in ready:
+        difference = _difference(tables[first], tables[step])
+        if difference:
+            raise InputError(
+                f"the stores of step {first} and step {step} hold different rows: {difference}; capture every checkpoint with "
+                "one probe set, or bring both to the same rows with store.select"
+            )
+    return ready, failed
+
+
+def _difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
+    """In what two row tables differ, "" when they are the same."""
+    if len(a) != len(b):
+        return f"{len(a)} and {len(b)} rows"
+    if list(a.columns) != list(b.columns):
+        only = [[str(c) for c in x.columns if c not in y.columns] for x, y in ((a, b), (b, a))]
+        return f"columns {', '.join(only[0]) or 'none'} only in the first, {', '.join(only[1]) or 'none'} only in the second"
+    for name in a.columns:
+        left, right = (x[name].reset_index(drop=True).astype(object) for x in (a, b))
+        off = np.flatnonzero(~((left == right) | (left.isna() & right.isna())).to_numpy(dtype=bool))
+        if len(off):
+            return f"column {str(name)!r} is {left[off[0]]!r} and {right[off[0]]!r} in row {off[0]} ({len(off)} rows differ)"
+    if not a.index.equals(b.index):
+        return "the rows are numbered differently"
+    return ""
+
+
+def _metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.DataFrame | None:
+    if metrics is None:
+        return None
+    table = metrics.copy() if "step" in metrics else metrics.rename_axis("step").reset_index()
+    if table["step"].duplicated().any():
+        twice = table["step"][table["step"].duplicated()].iloc[0]
+        raise InputError(f"metrics have step {twice} more than once; one row per step is needed")
+    if not set(table["step"]) & set(steps):
+        raise InputError(
+            f"metrics have none of the steps {', '.join(map(str, list(steps)[:5]))}; give them in a column 'step'"
+        )
+    table["step"] = table["step"].astype("int64")
+    taken = {"site", "recipe", "dim", "n", "d", "bars", "status", "error", "warnings", "entropy"} & set(table)
+    if taken:
+        raise InputError(f"the metrics' column {sorted(taken)[0]!r} has the name of a column of the table; rename it")
+    return table.sort_values("step", ignore_index=True)
+
+
+def _bound(d: Diagrams) -> float:
+    """The bottleneck bound in median distances."""
+    return d.certificate.bottleneck_bound / d.scale if d.scale else 0.0
+
+
+def _event(steps: list[int], site: str, recipe: str, dim: int, rank: int, change: Change, tests: int) -> dict[str, Any]:
+    return {
+        "step": steps[change.at],
+        "until": steps[change.until],
+        "previous": steps[change.at - 1],
+        "site": site,
+        "recipe": recipe,
+        "dim": dim,
+        "rank": rank,
+        "kind": "appears" if change.after > change.before else "vanishes",
+        "before": change.before,
+        "after": change.after,
+        "noise": change.noise,
+        "bound": change.bound,
+        "p_value": change.p_value,
+        "tests": tests,
+    }
