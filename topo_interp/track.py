@@ -22,7 +22,7 @@ from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.profile import Profile, SiteResult, about_store, error_message, named_recipes, read_site
 from topo_interp.progress import progress as progress_line
-from topo_interp.track_cache import RANKS, Cache, Plan, opened, pair_result, site_result
+from topo_interp.track_cache import RANKS, Plan, opened, pair_result, site_result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -219,6 +219,7 @@ def track(
     *,
     metrics: pd.DataFrame | None = None,
     baselines: bool = True,
+    drift: bool = True,
     subsamples: int = 20,
     seed: int = 0,
     n_jobs: int = 1,
@@ -242,6 +243,7 @@ def track(
         recipes: one recipe, several, or a dict of named ones.
         metrics: loss, accuracy ... with a column ``step`` (or the steps as index); joined to the tables by step.
         baselines: compute the plain numbers that often explain the topological ones, too.
+        drift: compute the paired measures (RTD, CKA), the most costly part for many rows; without, :meth:`Track.drift` is empty.
         subsamples: number of subsamples of 80 % of the rows that measure the noise for :meth:`Track.events`; 0 for none.
         seed: of the subsamples, which are the same rows at every step and site.
         n_jobs: parallel jobs over steps and sites. The result does not depend on it.
@@ -273,7 +275,7 @@ def track(
     pairs: list[PairResult] = []
     computed = 0
     keys = [(step, site, name) for step in ready for site in sites for name in named]
-    references = _references(list(ready))
+    references = _references(list(ready)) if drift else []
     pair_keys = [(a, b, site, name) for a, b in references for site in sites for name in named]
     with progress_line(len(keys) + len(pair_keys), "track", progress) as line:
         jobs = (

@@ -23,7 +23,7 @@ from topo_interp.point_cloud import PointCloud, array_digest
 from topo_interp.profile import Profile, SiteResult, Unread, error_message, measure_site
 from topo_interp.profile_file import read_profile, write_profile
 
-__all__ = ["Cache", "Plan", "RANKS", "pair_result", "site_result"]
+__all__ = ["RANKS", "Cache", "Plan", "pair_result", "site_result"]
 
 RANKS = 2  # how many of the longest bars of each degree are followed through the steps
 

@@ -50,7 +50,7 @@ class PivotColumn {
  public:
   PivotColumn(std::size_t rows, const Field& field) : field_(field), values_(rows, 0) {
     for (std::size_t size = rows; ; size = (size + 63) / 64) {
-      levels_.emplace_back((size + 63) / 64, 0);
+      levels_.emplace_back(std::max<std::size_t>(1, (size + 63) / 64), 0);  // also without rows there is a word to ask
       if (size <= 64) break;
     }
   }

@@ -146,3 +146,14 @@ def test_unknown_engines_and_devices_are_named():
         ti.Rips()(CLOUDS["circle"], engine="riper")
     with pytest.raises(ti.MissingEngineError, match="no engine computes on device 'cuda'; use device='cpu'"):
         ti.Rips()(CLOUDS["circle"], device="cuda")
+
+
+def test_triangles_that_fill_no_loop_where_there_is_none():
+    """A dissimilarity with two paths around a triangle that is filled anyway: a relation among no loops at all."""
+    square = np.zeros((6, 6))
+    square[np.triu_indices(6, 1)] = [
+        0, 0.5714, 0.3652, 1.0374, 0.1821, 0.5828, 0.4403, 0.5215, 0.6839, 0.6474, 0.6286, 0.6466, 0.5802, 0.4536, 0.5924,
+    ]  # fmt: skip
+    matrix = ti.DistanceMatrix.from_dense(square + square.T)
+    found, other = (ti.Rips("precomputed", max_dim=1)(matrix, engine=engine) for engine in ("links", "ripser"))
+    assert len(found[1]) == 0 and ti.same_bars(found, other)

@@ -1,0 +1,279 @@
+"""Tracks: one table over all steps, drift against its parts, events that are there and none that are not, runs that go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import topo_interp as ti
+from topo_interp.comparison.events import Lengths, changes, longest_bars, resampled_lengths, subsamples_of
+from topo_interp.geometry.distance_matrix import DistanceMatrix
+
+RIPS = ti.Rips(steps=(ti.centered(),), max_dim=1)
+STEPS = (0, 5, 20)
+
+
+def cloud(step, site):
+    rng = np.random.default_rng([step, site])
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    ring = np.c_[np.cos(angle), np.sin(angle), 0 * angle] * [1, step / 20, 1]
+    return (ring + 0.1 * rng.normal(size=(40, 3))) * (1 + step)
+
+
+def made_store(step):
+    return ti.store_from_arrays({"a": cloud(step, 0), "b.c": cloud(step, 1)}, {"item": np.arange(40), "kind": np.arange(40) % 3})
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run on disk: step -> folder."""
+    return {step: made_store(step).save(tmp_path / f"step-{step}") for step in STEPS}
+
+
+@pytest.fixture(scope="module")
+def found():
+    metrics = pd.DataFrame({"step": STEPS, "loss": [2.0, 1.0, 0.5]})
+    return ti.track({step: made_store(step) for step in STEPS}, RIPS, metrics=metrics, subsamples=10, progress=False)
+
+
+def test_the_table_is_the_profiles_of_the_steps(found):
+    frame = found.to_frame()
+    assert len(frame) == len(STEPS) * 2 * 2 and list(found.steps) == list(STEPS)
+    for step in STEPS:
+        part = frame[frame["step"] == step].reset_index(drop=True)
+        alone = ti.profile(made_store(step), RIPS, progress=False).to_frame()
+        pd.testing.assert_frame_equal(part[alone.columns], alone, check_exact=True)
+    assert frame.groupby("step")["loss"].first().to_dict() == {0: 2.0, 5: 1.0, 20: 0.5}
+    assert (frame["status"] == "EXACT").all() and frame["bottleneck_bound"].gt(0).all()
+    assert "mean_norm" in frame and not found.failed
+
+
+def test_baselines_can_be_left_out():
+    frame = ti.track({0: made_store(0)}, RIPS, baselines=False, subsamples=0, progress=False).to_frame()
+    assert "mean_norm" not in frame and frame["max_persistence_relative"].notna().all()
+
+
+def test_drift_against_its_parts(found):
+    first, previous = found.drift("first"), found.drift("previous")
+    assert list(zip(first["step"], first["reference"], first["site"], strict=True)) == [
+        (5, 0, "a"), (5, 0, "b.c"), (20, 0, "a"), (20, 0, "b.c"),
+    ]  # fmt: skip
+    assert set(zip(previous["step"], previous["reference"], strict=True)) == {(5, 0), (20, 5)}
+    row = previous[(previous["step"] == 20) & (previous["site"] == "a")].iloc[0]
+    x, y = (cloud(step, 0) for step in (5, 20))
+    assert row["rtd"] == pytest.approx(ti.rtd(x, y).value, rel=1e-5)
+    assert row["cka"] == pytest.approx(ti.cka(x, y).value, rel=1e-6)
+    scaled = [ti.Rips(max_dim=1)((p - p.mean(0)) / np.median(DistanceMatrix.from_points(p).condensed)) for p in (x, y)]
+    for dim in (0, 1):
+        assert row[f"bottleneck_dim{dim}"] == pytest.approx(ti.bottleneck(*scaled, dim).value, abs=1e-5)
+    assert 0 < row["bottleneck_bound"] < 1e-4 and row["notes"] == ""
+    with pytest.raises(ti.InputError, match="it is 'first' or 'previous'"):
+        found.drift("last")
+
+
+def test_drift_is_free_of_scale():
+    points = cloud(20, 0)
+    drift = ti.track({0: {"a": points}, 1: {"a": 64 * points}}, RIPS, subsamples=0, progress=False).drift()
+    assert drift[["bottleneck_dim0", "bottleneck_dim1", "rtd"]].to_numpy().max() == pytest.approx(0, abs=1e-6)
+    assert drift["cka"].iloc[0] == pytest.approx(1)
+
+
+def test_round_trip(found, tmp_path):
+    again = ti.Track.open(found.save(tmp_path / "a.track"))
+    for name in ("to_frame", "drift", "events"):
+        pd.testing.assert_frame_equal(getattr(again, name)(), getattr(found, name)(), check_exact=True)
+    assert dict(again.about) == dict(found.about) and repr(again) == repr(found)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.track"]
+    content = (tmp_path / "a.track").read_bytes()
+    (tmp_path / "a.track").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ti.SealError, match="not a whole track"):
+        ti.Track.open(tmp_path / "a.track")
+
+
+def test_two_processes_give_the_same(found):
+    metrics = found.metrics
+    other = ti.track({step: made_store(step) for step in STEPS}, RIPS, metrics=metrics, subsamples=10, n_jobs=2, progress=False)
+    for name in ("to_frame", "drift", "events"):
+        pd.testing.assert_frame_equal(getattr(other, name)(), getattr(found, name)(), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"item": np.arange(39)}, "40 and 39 rows"),
+        ({"item": np.arange(40)}, "columns kind only in the first, none only in the second"),
+        ({"item": np.arange(40), "kind": np.r_[np.arange(39) % 3, 7]}, "column 'kind' is 0 and 7 in row 39"),
+    ],
+)
+def test_other_rows_are_refused_and_named(table, words):
+    other = ti.store_from_arrays({"a": cloud(5, 0)[: len(table["item"])]}, table)
+    with pytest.raises(ti.InputError, match=f"step 0 and step 5 hold different rows: {words}"):
+        ti.track({0: made_store(0), 5: other}, RIPS, progress=False)
+
+
+def test_wrong_inputs():
+    stores = {0: made_store(0)}
+    for wrong, words in (({}, "holds no step"), ({"0": made_store(0)}, "steps are integers"), ({0: "/none"}, "none of the 1")):
+        with pytest.raises(ti.InputError, match=words):
+            ti.track(wrong, RIPS, progress=False)
+    for metrics, words in (
+        (pd.DataFrame({"step": [0, 0]}), "step 0 more than once"),
+        (pd.DataFrame({"step": [7]}), "none of the steps 0"),
+        (pd.DataFrame({"step": [0], "dim": [1]}), "'dim' has the name of a column"),
+    ):
+        with pytest.raises(ti.InputError, match=words):
+            ti.track(stores, RIPS, metrics=metrics, progress=False)
+    with pytest.raises(ti.InputError, match="made without subsamples"):
+        ti.track(stores, ti.Rips(max_dim=0), subsamples=0, progress=False).events()
+
+
+def test_what_can_not_be_read_is_named_and_tried_again(run, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.move(run[5], tmp_path / "away")
+    shard = next(path for path in run[20].rglob("*.safetensors"))
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    broken = ti.track(run, RIPS, subsamples=10, cache=cache, progress=False)
+    assert set(broken.failed) == {5, 20} and broken.steps == (0, 20)
+    assert "changed" in broken.failed[20] and broken.to_frame()["error"].ne("").sum() == 2
+    assert broken.about["computed"] == 4  # two sites of step 0, one of step 20 and its pair
+    shutil.move(tmp_path / "away", run[5])
+    shard.write_bytes(whole)
+    mended = ti.track(run, RIPS, subsamples=10, cache=cache, progress=False)
+    assert not mended.failed and mended.about["results"] == 12 and mended.about["computed"] == 8
+    fresh = ti.track(run, RIPS, subsamples=10, progress=False)
+    for name in ("to_frame", "drift", "events"):
+        pd.testing.assert_frame_equal(getattr(mended, name)(), getattr(fresh, name)(), check_exact=True)
+
+
+def test_the_cache_knows_what_defines_a_result(run, tmp_path):
+    def computed(recipe=RIPS, **options):
+        return ti.track(run, recipe, **{"subsamples": 10, "cache": tmp_path / "c", "progress": False, **options}).about["computed"]
+
+    assert computed() == 12 and computed() == 0
+    assert computed(resume=False) == 12
+    assert computed({"other name": RIPS}) == 0
+    assert computed(seed=1) == 6  # the pairs have no subsamples
+    assert computed(ti.Rips("chordal", steps=(ti.centered(),))) == 12
+    for path in list((tmp_path / "c").iterdir()):
+        path.write_bytes(path.read_bytes()[:-3])
+    assert computed() == 12  # files that are not whole
+
+
+SCRIPT = """
+import json, sys, numpy as np, topo_interp as ti
+stores = {step: ti.store_from_arrays({"a": np.random.default_rng(step).normal(size=(150, 4))}) for step in range(12)}
+found = ti.track(stores, ti.Rips(), cache=sys.argv[1], progress=False)
+print(json.dumps([found.about["computed"], found.about["results"]]))
+"""
+
+
+def test_a_killed_run_goes_on_where_it_stopped(tmp_path):
+    def kept():
+        return [p for p in tmp_path.glob("*") if not p.name.startswith(".")]
+
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
+    first = subprocess.Popen(command)
+    try:
+        end = time.monotonic() + 90
+        while len(kept()) < 4 and time.monotonic() < end:
+            assert first.poll() is None, "the run ended before it was killed"
+            time.sleep(0.002)
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    before = len(kept())
+    second = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    computed, results = json.loads(second.stdout)
+    assert results == 12 + 21 and 4 <= before < results
+    assert computed == results - before
+
+
+# Events
+
+
+def rings(rng, opens, n=90):
+    """Twelve steps with fresh noise: a disk whose middle empties at step ``opens`` (None: never)."""
+    angle, radius = rng.uniform(0, 2 * np.pi, n), np.sqrt(rng.uniform(0, 1, n))
+    for step in range(12):
+        r = radius if opens is None or step < opens else 0.75 + 0.25 * radius
+        yield np.c_[r * np.cos(angle), r * np.sin(angle)] + 0.05 * rng.normal(size=(n, 2))
+
+
+def events_of(clouds, seed):
+    stores = {10 * step: {"layer": points} for step, points in enumerate(clouds)}
+    return ti.track(stores, ti.Rips(max_dim=1), baselines=False, seed=seed, drift=False, progress=False).events()
+
+
+@pytest.mark.slow  # 20 runs of 12 steps, which is what the promise is about
+def test_a_loop_that_opens_is_found_where_it_opens():
+    hits = 0
+    for seed in range(20):
+        events = events_of(rings(np.random.default_rng(seed), opens=7), seed)
+        loops = events[(events["dim"] == 1) & (events["rank"] == 1)]
+        hits += len(loops) == 1 and loops["kind"].iloc[0] == "appears" and abs(loops["step"].iloc[0] - 70) <= 10
+    assert hits >= 19
+
+
+@pytest.mark.slow  # as above
+def test_static_runs_have_no_events():
+    noisy = 0
+    for seed in range(20):
+        rng = np.random.default_rng(100 + seed)
+        kind = seed % 4
+        if kind == 0:
+            clouds = rings(rng, opens=None)
+        elif kind == 1:
+            clouds = rings(rng, opens=0)
+        else:
+            clouds = (rng.normal(size=(90, 2 if kind == 2 else 8)) for _ in range(12))
+        noisy += len(events_of(clouds, seed)) > 0
+    assert noisy <= 2
+
+
+def series(levels, noise, bound=0.0, subsamples=20, seed=0):
+    rng = np.random.default_rng(seed)
+    levels = np.asarray(levels, dtype=float)
+    resampled = levels[:, None] + noise / 2 * rng.normal(size=(len(levels), subsamples))  # the jackknife doubles it
+    return Lengths(levels, resampled, np.full(len(levels), bound))
+
+
+def test_changes_by_rule():
+    step = [0.2] * 5 + [1.0] * 5
+    (up,) = changes(series(step, 0.05), tests=10)
+    assert (up.at, up.until, up.before) == (5, 5, pytest.approx(0.2)) and up.after == pytest.approx(1.0)
+    assert up.noise == pytest.approx(0.05 * np.sqrt(1 / 5 + 1 / 3), rel=0.5)
+    there_and_back = changes(series([0.2] * 4 + [1.0] * 5 + [0.2] * 4, 0.05), tests=10)
+    assert [(c.at, c.after > c.before) for c in there_and_back] == [(4, True), (9, False)]
+    assert changes(series(step, 1.0), tests=10) == []  # within the noise
+    assert changes(series(step, 0.05, bound=0.4), tests=10) == []  # within the certificates: 0.4 at each end
+    assert [c.at for c in changes(series(step, 0.05, bound=0.1), tests=10)] == [5]
+    ramp = changes(series([0.2] * 4 + [0.4, 0.6, 0.8] + [1.0] * 5, 0.02), tests=10)
+    assert len(ramp) == 1 and 3 <= ramp[0].at <= 6 and ramp[0].after > 0.9
+    assert changes(series([0.2], 0.1), tests=1) == []
+    assert changes(Lengths(np.zeros(3), np.zeros((3, 5)), np.zeros(3)), tests=1) == []
+
+
+def test_subsamples_and_lengths():
+    rows = subsamples_of(50, 20, seed=3)
+    assert rows.shape == (20, 40) and all(len(set(line)) == 40 for line in rows.tolist()) and len(np.unique(rows)) == 50
+    assert np.array_equal(rows, subsamples_of(50, 20, seed=3)) and not np.array_equal(rows, subsamples_of(50, 20, seed=4))
+    points = cloud(20, 0)
+    matrix = DistanceMatrix.from_points(points)
+    found = resampled_lengths(matrix, ti.Rips(), rows[:2, :30] % 40, 2)
+    d = ti.Rips()(points[rows[1, :30] % 40])
+    lengths = np.sort(d[1][:, 1] - d[1][:, 0])[::-1] / d.scale
+    assert found[1, 1] == pytest.approx(np.r_[lengths, 0, 0][:2], rel=1e-6)
+    merges = np.sort(d[0][:-1, 1])[::-1] / d.scale
+    assert found[1, 0] == pytest.approx(merges[:2], rel=1e-6)
+    cut = ti.Rips(threshold=0.5)(points)
+    assert longest_bars(cut, 1, 1)[0] * cut.scale <= 0.5
