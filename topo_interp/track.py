@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import html
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -190,6 +191,12 @@ class Track:
                     for rank in range(RANKS):
                         yield steps, site, name, dim, rank + 1, Lengths(whole[:, rank], resampled[:, :, dim, rank], bound)
 
+    def report(self, path: str | os.PathLike[str], *, title: str = "Training report") -> Path:
+        """Write one HTML file that opens offline, and its tables beside it (``.steps.parquet`` ...); returns its path."""
+        from topo_interp.report.track_page import write_track_report
+
+        return write_track_report(self, path, title=title)
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write everything into one file (a zip of JSON, parquet and npz, no pickle); returns its path."""
         from topo_interp.track_file import write_track
@@ -329,7 +336,8 @@ def _about(plan: Plan, computed: int, results: int) -> Mapping[str, Any]:
 
 def _references(steps: list[int]) -> list[tuple[int, int]]:
     """Each later step with the first one and with the one before it, each pair once."""
-    return list(dict.fromkeys(pair for before, step in zip(steps, steps[1:], strict=False) for pair in ((steps[0], step), (before, step))))
+    neighbors = itertools.pairwise(steps)
+    return list(dict.fromkeys(pair for before, step in neighbors for pair in ((steps[0], step), (before, step))))
 
 
 def _each(jobs: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int) -> Iterator[Any]:
@@ -413,7 +421,7 @@ def _metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.DataFrame
     table["step"] = table["step"].astype("int64")
     taken = {"site", "recipe", "dim", "n", "d", "bars", "status", "error", "warnings", "entropy"} & set(table)
     if taken:
-        raise InputError(f"the metrics' column {sorted(taken)[0]!r} has the name of a column of the table; rename it")
+        raise InputError(f"the metrics' column {min(taken)!r} has the name of a column of the table; rename it")
     return table.sort_values("step", ignore_index=True)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
     from topo_interp.profile import Profile
 
-__all__ = ["DIM_COLORS", "across_sites", "bars", "betti_heat_map", "diagrams", "label", "short_labels"]
+__all__ = ["DIM_COLORS", "across_sites", "bars", "betti_heat_map", "diagrams", "label", "relative_bars", "short_labels", "style"]
 
 DIM_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
@@ -79,7 +79,7 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
             ygap=2,
         )
     )
-    _style(figure, height=150 + 26 * max(3, len(found)))
+    style(figure, height=150 + 26 * max(3, len(found)))
     figure.update_xaxes(title_text="distance / median distance of the site", range=[0, end], showgrid=False)
     short = short_labels([site for site, _ in found])
     # Said to be categories: sites may be called "0", "1", ..., as in nn.Sequential.
@@ -149,7 +149,7 @@ def across_sites(profile: Profile, recipe: str | None = None) -> Any:
             row=row,
             col=col,
         )
-    _style(figure, height=110 + 200 * lines, top=60)
+    style(figure, height=110 + 200 * lines, top=60)
     figure.update_annotations(font={"size": 13, "color": _INK})
     return figure
 
@@ -185,7 +185,7 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
         )
         for dim in range(d.max_dim + 1):
             # The longest last, drawn on top; open bars' triangles are then not what the legend takes as its example.
-            bars_, open_ = (part[::-1] for part in _relative(d, dim, most=_MOST_BARS))
+            bars_, open_ = (part[::-1] for part in relative_bars(d, dim, most=_MOST_BARS))
             if not len(bars_):
                 continue
             name = f"H{dim}"
@@ -211,7 +211,7 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
                 **where,
             )
             seen.add(name)
-    _style(figure, height=120 + 265 * lines, top=64)
+    style(figure, height=120 + 265 * lines, top=64)
     figure.update_xaxes(range=[-0.02 * end, end], showticklabels=True)
     figure.update_yaxes(range=[-0.02 * end, end])
     for col in range(1, columns + 1):
@@ -246,7 +246,7 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
     tips: list[str | None] = []
     ends: tuple[list[float], list[float]] = ([], [])
     for place, (site, d) in enumerate(found):
-        bars_, open_ = _relative(d, dim, most=most)
+        bars_, open_ = relative_bars(d, dim, most=most)
         for rank, ((birth, death), is_open) in enumerate(zip(bars_, open_, strict=True)):
             y = place * band + rank + 1
             stop = end if is_open else death
@@ -283,7 +283,7 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
             line_width=0,
             layer="below",
         )
-    _style(figure, height=110 + max(3, len(found)) * (14 + 6 * most))
+    style(figure, height=110 + max(3, len(found)) * (14 + 6 * most))
     figure.update_layout(showlegend=False)
     figure.update_xaxes(title_text="distance / median distance of the site", range=[0, end])
     figure.update_yaxes(
@@ -339,7 +339,7 @@ def _alive(d: Diagrams, dim: int, grid: np.ndarray) -> np.ndarray:
     return counts if d.censored_at is None else np.where(grid * _unit(d) > d.censored_at, np.nan, counts)
 
 
-def _relative(d: Diagrams, dim: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+def relative_bars(d: Diagrams, dim: int, most: int) -> tuple[np.ndarray, np.ndarray]:
     """The longest bars in medians, longest first, and which of them are open."""
     pairs = np.asarray(d[dim], dtype=float) / _unit(d)
     order = np.argsort(-(pairs[:, 1] - pairs[:, 0]), kind="stable")[:most]
@@ -347,7 +347,8 @@ def _relative(d: Diagrams, dim: int, most: int) -> tuple[np.ndarray, np.ndarray]
     return pairs, np.isinf(pairs[:, 1])
 
 
-def _style(figure: Any, height: int, top: int = 40) -> None:
+def style(figure: Any, height: int, top: int = 40) -> None:
+    """The common look of all figures."""
     figure.update_layout(
         template="none",
         height=height,

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from topo_interp.report.table import table
 if TYPE_CHECKING:
     from topo_interp.profile import Profile
 
-__all__ = ["render", "write_report"]
+__all__ = ["fill_page", "plain_figure", "render", "write_page", "write_report"]
 
 _FIGURE_OPTIONS = {
     "responsive": True,
@@ -28,7 +29,12 @@ _FIGURE_OPTIONS = {
 
 
 def write_report(profile: Profile, path: str | os.PathLike[str], *, title: str = "Layer report") -> Path:
-    """Write the report; returns its path. The file is replaced in one step, so a cut-off write leaves none."""
+    """Write the report; returns its path."""
+    return write_page(path, lambda: render(profile, title=title))
+
+
+def write_page(path: str | os.PathLike[str], make: Callable[[], str]) -> Path:
+    """Write a page; returns its path. The file is replaced in one step, so a cut-off write leaves none."""
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(
@@ -36,7 +42,7 @@ def write_report(profile: Profile, path: str | os.PathLike[str], *, title: str =
         )
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(render(profile, title=title), encoding="utf-8")
+        part.write_text(make(), encoding="utf-8")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -45,6 +51,24 @@ def write_report(profile: Profile, path: str | os.PathLike[str], *, title: str =
 
 def render(profile: Profile, *, title: str = "Layer report") -> str:
     """The report as one HTML string."""
+    sections = [_section(profile, name, number) for number, name in enumerate(profile.recipe_names)]
+    return fill_page(
+        "page.html.j2",
+        sections,
+        ("heat", "across", "diagrams", "bars"),
+        title=title,
+        about=words.about(profile),
+        summary=words.summary(profile),
+        cautions=words.grouped_cautions(profile),
+        failures=[r for r in profile.results if r.error],
+        table=table(profile),
+        certificates=words.certificates(profile),
+        limits=words.LIMITS,
+    )
+
+
+def fill_page(template: str, sections: list[dict[str, Any]], groups: tuple[str, ...], **fields: Any) -> str:
+    """A template of this folder with the sections' figures, escaped, and with a policy that lets only our scripts run."""
     import jinja2
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -53,27 +77,22 @@ def render(profile: Profile, *, title: str = "Layer report") -> str:
     script = (here / "page.js").read_text(encoding="utf-8")
     plotly = get_plotlyjs().replace("</script", r"<\/script")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FunctionLoader(lambda name: (here / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    template = environment.from_string((here / "page.html.j2").read_text(encoding="utf-8"))
-    sections = [_section(profile, name, number) for number, name in enumerate(profile.recipe_names)]
-    return template.render(
-        title=title,
-        about=words.about(profile),
-        summary=words.summary(profile),
-        cautions=words.grouped_cautions(profile),
-        failures=[r for r in profile.results if r.error],
+    return environment.get_template(template).render(
         sections=sections,
-        table=table(profile),
-        certificates=words.certificates(profile),
-        limits=words.LIMITS,
         # Ours, not data: the two scripts and the sheet go in as they are. The policy names the scripts by their
         # hashes, so that nothing else can run even if a label were ever to slip through, and forbids every fetch.
         style=Markup((here / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         plotly=Markup(plotly),
         policy=f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)}; style-src 'unsafe-inline'; img-src data: blob:",
-        data=Markup(embedded_json(_figure_data(sections))),
+        data=Markup(embedded_json(_figure_data(sections, groups))),
+        **fields,
     )
 
 
@@ -100,23 +119,24 @@ def _section(profile: Profile, recipe: str, number: int) -> dict[str, Any]:
         "name": recipe,
         "words": words.recipe(profile.recipes[recipe]),
         "drawn": any(r.diagrams is not None for r in profile.results if r.recipe == recipe),
-        "heat": [(f"H{k}", _plain(figures.betti_heat_map(profile, recipe, k))) for k in by_length],
-        "across": [("", _plain(figures.across_sites(profile, recipe)))],
-        "diagrams": [("", _plain(figures.diagrams(profile, recipe)))],
-        "bars": [(f"H{k}", _plain(figures.bars(profile, recipe, k))) for k in by_length],
+        "heat": [(f"H{k}", plain_figure(figures.betti_heat_map(profile, recipe, k))) for k in by_length],
+        "across": [("", plain_figure(figures.across_sites(profile, recipe)))],
+        "diagrams": [("", plain_figure(figures.diagrams(profile, recipe)))],
+        "bars": [(f"H{k}", plain_figure(figures.bars(profile, recipe, k))) for k in by_length],
     }
 
 
-def _figure_data(sections: list[dict[str, Any]]) -> dict[str, Any]:
+def _figure_data(sections: list[dict[str, Any]], groups: tuple[str, ...]) -> dict[str, Any]:
     drawn = {
         f"{section['id']}-{group}-{index}": figure
         for section in sections
-        for group in ("heat", "across", "diagrams", "bars")
+        for group in groups
         for index, (_, figure) in enumerate(section[group])
     }
     return {"figures": drawn, "options": _FIGURE_OPTIONS}
 
 
-def _plain(figure: Any) -> dict[str, Any]:
+def plain_figure(figure: Any) -> dict[str, Any]:
+    """A plotly figure as plain JSON types."""
     plain = json.loads(figure.to_json())
     return {"data": plain["data"], "layout": plain["layout"]}

@@ -1,0 +1,102 @@
+"""The training report: one file that loads nothing and runs no label, a slider over the steps, tables beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import topo_interp as ti
+from topo_interp.report import track_figures
+from topo_interp.report.track_page import event_words, render_track
+
+EVIL = "<script>document.title='owned'</script>"
+
+
+@pytest.fixture(scope="module")
+def track():
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    ring = np.c_[np.cos(angle), np.sin(angle)]
+    stores = {}
+    for step in range(8):
+        noise = 0.05 * np.random.default_rng(step).normal(size=(40, 2))
+        stores[step] = {EVIL: ring * [1, 0 if step < 4 else 1] + noise, "flat": ring * [1, 0] + noise}
+    metrics = pd.DataFrame({"step": range(8), EVIL: np.linspace(2, 0, 8)})
+    return ti.track(stores, ti.Rips(max_dim=1), metrics=metrics, subsamples=10, progress=False)
+
+
+def test_labels_are_escaped_and_nothing_is_loaded(track):
+    text = render_track(track, title=EVIL)
+    assert text.count("<script") == 3 and "<script>document" not in text  # the data, plotly, ours
+    assert not re.search(r'(src|href)="(?!#)', re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
+    assert text.count("sha256-") == 2 and "default-src 'none'" in text.replace("&#39;", "'")
+    content = json.loads(re.search(r'id="figures">(.*?)</script>', text).group(1))
+    assert set(content["figures"]) == {
+        *(f"recipe-0-heat-{k}" for k in range(4)), "recipe-0-curves-0", "recipe-0-curves-1", "recipe-0-diagrams-0",
+    }  # fmt: skip
+    assert "<script" not in json.dumps(content)
+
+
+def test_the_event_is_told_in_words(track):
+    text = re.sub(r"\s+", " ", render_track(track))
+    (event,) = track.events().query("dim == 1 and rank == 1").to_dict("records")
+    assert event["step"] == 4 and event["site"] == EVIL
+    assert "the longest loop grows from" in event_words(event)
+    assert "Step 4, “&lt;script&gt;" in text and "Events (" in text
+
+
+def test_the_slider_shows_one_step(track):
+    figure = track_figures.diagrams(track, "euclidean")
+    (slider,) = figure.layout.sliders
+    assert [step.label for step in slider.steps] == [str(k) for k in range(8)]
+    shown = [[k for k, on in enumerate(step.args[1]) if on] for step in slider.steps]
+    always = set.intersection(*map(set, shown))
+    assert len(always) == 4 and all(len(step.args[1]) == len(figure.data) for step in slider.steps)
+    for k, traces in enumerate(shown):
+        own = set(traces) - always
+        assert len(own) == 4 and all(f"step {k}," in figure.data[trace].hovertemplate for trace in own)
+
+
+def test_the_heat_map_holds_the_table(track):
+    frame = track.to_frame().query("dim == 1")
+    figure = track_figures.heat_map(frame, "max_persistence_relative", "t", list(track.sites), track.events())
+    expected = frame.set_index(["site", "step"])["max_persistence_relative"]
+    for site, line in zip(track.sites, figure.data[0].z, strict=True):
+        assert list(line) == [round(expected[site, step], 5) for step in track.steps]
+    assert next(iter(figure.data[1].x)) == "4"
+
+
+def test_tables_stand_beside_the_page(track, tmp_path):
+    assert track.report(tmp_path / "a.html") == tmp_path / "a.html"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.drift.parquet", "a.events.parquet", "a.html", "a.steps.parquet"]
+    for name, frame in (("steps", track.to_frame()), ("drift", track.drift("previous")), ("events", track.events())):
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"a.{name}.parquet"), frame, check_dtype=False)
+    with pytest.raises(ti.InputError, match="make it first"):
+        track.report(tmp_path / "no" / "a.html")
+
+
+def test_one_step_and_failures_are_still_a_page(tmp_path):
+    stores = {0: ti.store_from_arrays({"a": np.eye(5), "bad": np.ones((5, 2))}), 1: tmp_path / "none"}
+    track = ti.track(stores, ti.Rips(steps=(ti.pca(1),), max_dim=0), subsamples=0, progress=False)
+    text = render_track(track)
+    assert "Checkpoints that failed" in text and "step 1:" in text and "No subsamples were drawn" in text
+
+
+def test_a_browser_draws_it(track, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no chromium")
+    page = track.report(tmp_path / "a.html", title=EVIL)
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    flags += " --disable-component-update --disable-sync --virtual-time-budget=8000 --window-size=1300,3000 --dump-dom"
+    command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'user'}", page.as_uri()]
+    document = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+    assert re.findall(r'id="([\w-]+)"[^>]*data-drawn="yes"', document) == [
+        "recipe-0-heat-0", "recipe-0-curves-0", "recipe-0-diagrams-0",
+    ]  # fmt: skip
+    assert "slider-rail" in document and "<title>&lt;script&gt;" in document
