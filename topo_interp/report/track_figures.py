@@ -93,7 +93,7 @@ def curves(track: Track, recipe: str, dim: int) -> Any:
                 x=steps,
                 y=[None if not np.isfinite(v) else float(v) for v in values],
                 name=name,
-                legendgroup=site,
+                legendgroup=name,
                 showlegend=row == 1,
                 mode="lines+markers",
                 line={"color": color, "width": 2},
