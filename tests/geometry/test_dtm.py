@@ -172,6 +172,15 @@ def test_late_births_flow_through_summaries_files_and_other_libraries(tmp_path):
     assert diagrams.to_giotto().shape[2] == 3
 
 
+def test_rows_that_enter_late_are_not_taken_for_duplicates():
+    points = cloud(40)
+    store = ti.store_from_arrays({"site": points})
+    for weights in (None, ti.dtm(6, xi=math.inf)):
+        (result,) = ti.profile(store, ti.Rips(weights=weights), progress=False).results
+        assert len(result.diagrams[0]) == (40 if weights is None else 1)
+        assert not [caution for caution in result.cautions if caution.kind == "duplicates"]
+
+
 def test_duplicates_single_points_and_values():
     assert ti.Rips(weights=ti.dtm(3))(np.zeros((5, 2)))[0].tolist() == [[0, math.inf]]
     assert ti.Rips(weights=ti.dtm(1), max_dim=1)(np.zeros((1, 2)))[0].tolist() == [[0, math.inf]]
