@@ -96,11 +96,12 @@ double condensed_distances(const PairwiseDistances<T>& distances, float* out, in
     if (control.stopped()) return;
     T largest = 0;
     for (std::int64_t i = i0; i < i1; ++i) {
-      const T* from = worker.tile.data() + (i - i0) * side - j0;
-      float* to = out + (i * (2 * n - i - 1) / 2 - i - 1);  // 64 bits: n(n-1)/2 passes 2^31 at n = 65 537
+      const T* from = worker.tile.data() + (i - i0) * side;
+      const std::int64_t start = i * (2 * n - i - 1) / 2 - i - 1;  // 64 bits: n(n-1)/2 passes 2^31 at n = 65 537
       for (std::int64_t j = std::max(j0, i + 1); j < j1; ++j) {
-        to[j] = static_cast<float>(from[j]);
-        largest = from[j] > largest ? from[j] : largest;
+        const T distance = from[j - j0];
+        out[start + j] = static_cast<float>(distance);
+        largest = distance > largest ? distance : largest;
       }
     }
     worker.largest = std::max(worker.largest, static_cast<double>(largest));

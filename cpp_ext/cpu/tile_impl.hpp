@@ -201,7 +201,9 @@ static_assert(TileKernel<float>::side * TileKernel<float>::side * 3 / 2 + TileKe
 TOPO_INTERP_FN void copy_slice(const float* row, std::int64_t stride, std::int64_t depth, float* to) {
   constexpr std::int64_t ahead = 6;
   for (std::int64_t k = 0; k < depth; k += F32::lanes) {
-    if (k % 16 == 0) __builtin_prefetch(row + ahead * stride + k);
+    if (k % 16 == 0)  // an address past the end is no pointer in C++, and harmless to the machine
+      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(row + k) +
+                                                       static_cast<std::uintptr_t>(ahead * stride) * sizeof(float)));
     F32::load(row + k).store(to + k);
   }
 }
@@ -254,10 +256,10 @@ inline bool squared_directly(const TileJob<float>& job, std::int64_t i0, std::in
   return true;
 }
 
-// Recomputes the flagged pairs of rows [i0, i0 + rows) with columns counted from `left`, into out[r * ld + column].
+// Recomputes the flagged pairs of rows [i0, i0 + rows), whose columns are counted from `left`, into `out`, which begins at j0.
 template <class Metric, class T>
-void recompute(const TileJob<T>& job, std::int64_t i0, std::int64_t rows, std::int64_t left, const std::int32_t* counts,
-               Scratch<T> scratch, T* out, std::int64_t ld, TileStats* stats, StopSignal stop) {
+void recompute(const TileJob<T>& job, std::int64_t i0, std::int64_t rows, std::int64_t left, std::int64_t j0,
+               const std::int32_t* counts, Scratch<T> scratch, T* out, std::int64_t ld, TileStats* stats, StopSignal stop) {
   constexpr std::int64_t side = Scratch<T>::side;
   constexpr bool directly = sizeof(T) == sizeof(float) && !Metric::unit_rows;
   if constexpr (directly)
@@ -266,21 +268,22 @@ void recompute(const TileJob<T>& job, std::int64_t i0, std::int64_t rows, std::i
     if (!counts[r]) continue;
     if (stop.asked(stop.control)) return;
     for (std::int32_t f = 0; f < counts[r]; ++f) {
-      const std::int32_t column = scratch.lists[r * side + f];
+      const std::int64_t j = left + scratch.lists[r * side + f];
+      T& to = out[r * ld + (j - j0)];
       double other = 0, squared = 0;
       if constexpr (directly) {
         squared = scratch.totals[r * side + f];
       } else {
-        squared = squared_in_double(job, i0 + r, left + column, &other);
+        squared = squared_in_double(job, i0 + r, j, &other);
       }
       if (squared > stats->largest_recomputed) stats->largest_recomputed = squared;
       if (Metric::largest_trusted < 4) {  // the angle
-        out[r * ld + column] = static_cast<T>(2 * ::atan2(::sqrt(squared), ::sqrt(other)));
+        to = static_cast<T>(2 * ::atan2(::sqrt(squared), ::sqrt(other)));
       } else {
         // In double, because the squares of small and large distances leave the range of float32 before the root is taken.
         double lane[F64::lanes];
         Metric::epilogue(F64::all(squared)).store(lane);
-        out[r * ld + column] = static_cast<T>(lane[0]);
+        to = static_cast<T>(lane[0]);
       }
     }
     stats->recomputed += counts[r];
@@ -363,11 +366,11 @@ void block(const TileJob<T>& job, std::int64_t i0, std::int64_t i1, std::int64_t
         Metric::epilogue(V::narrow(wide)).store(row + j);
       }
     }
-    T* to = out + (i - i0) * ld - j0;
-    for (std::int64_t j = first; j < j1; ++j) to[j] = row[j - start];
+    T* to = out + (i - i0) * ld + (first - j0);
+    for (std::int64_t j = first; j < j1; ++j) to[j - first] = row[j - start];
   }
   if constexpr (Metric::needs_norms)
-    if (any) recompute<Metric>(job, i0, i1 - i0, left, counts, memory, out + (left - j0), ld, stats, stop);
+    if (any) recompute<Metric>(job, i0, i1 - i0, left, j0, counts, memory, out, ld, stats, stop);
 }
 
 template <class T>
