@@ -56,7 +56,17 @@ class Metric(Value, kind="metric"):
 
 
 def get_metric(metric: str | Metric) -> Metric:
-    """The metric behind a name; a Metric comes back as it is."""
+    """The metric behind a name; a Metric comes back as it is.
+
+    >>> get_metric("chordal").true_metric, get_metric("cosine").true_metric
+    (True, False)
+
+    Args:
+        metric: a name from :func:`table`, or a Metric.
+
+    Raises:
+        InputError: no metric has this name; the nearest name is in the message.
+    """
     return metric if isinstance(metric, Metric) else Metric(metric)
 
 
@@ -73,6 +83,13 @@ def require_true_metric(metric: str | Metric, theorem: str) -> Metric:
 
     >>> require_true_metric("euclidean", "the landmark bound").name
     'euclidean'
+
+    Args:
+        metric: a name or a Metric.
+        theorem: the theorem that needs the triangle inequality, for the message.
+
+    Raises:
+        InputError: it is no metric.
     """
     metric = get_metric(metric)
     if not metric.true_metric:

@@ -209,6 +209,8 @@ def profile(
 
     Raises:
         InputError: no recipe, no site, or a pattern that matches nothing.
+
+    Cost: one run of every recipe at every site.
     """
     named = named_recipes(recipes)
     chosen = chosen_sites(store, sites)

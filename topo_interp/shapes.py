@@ -22,13 +22,33 @@ def circle(n: int, radius: float = 1.0) -> np.ndarray:
            [ 0.,  1.],
            [-1.,  0.],
            [ 0., -1.]])
+
+    Args:
+        n: number of points.
+        radius: of the circle.
+
+    Raises:
+        InputError: a size that is no whole number in range.
     """
     angle = 2 * math.pi * np.arange(_at_least(n, 1, "n")) / n
     return _frozen(radius * np.column_stack((np.cos(angle), np.sin(angle))))
 
 
 def noisy_circle(n: int, noise: float = 0.1, dim: int = 2, seed: int = 0) -> np.ndarray:
-    """n random points of the unit circle in the first two of ``dim`` coordinates, plus normal noise in all of them."""
+    """n random points of the unit circle in the first two of ``dim`` coordinates, plus normal noise in all of them.
+
+    >>> noisy_circle(3, noise=0.0, dim=3).shape, np.linalg.norm(noisy_circle(3, noise=0.0), axis=1).round(9).tolist()
+    ((3, 3), [1.0, 1.0, 1.0])
+
+    Args:
+        n: number of points.
+        noise: standard deviation in every coordinate.
+        dim: number of coordinates, at least 2.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: a size that is no whole number in range.
+    """
     rng = np.random.default_rng(seed)
     points = noise * rng.standard_normal((_at_least(n, 1, "n"), _at_least(dim, 2, "dim")))
     angle = rng.uniform(0, 2 * math.pi, n)
@@ -38,13 +58,36 @@ def noisy_circle(n: int, noise: float = 0.1, dim: int = 2, seed: int = 0) -> np.
 
 
 def flat_torus(n: int, seed: int = 0) -> np.ndarray:
-    """n random points (cos u, sin u, cos v, sin v): Betti numbers 1, 2, 1 over every field."""
+    """n random points (cos u, sin u, cos v, sin v): Betti numbers 1, 2, 1 over every field.
+
+    >>> (flat_torus(3) ** 2).sum(axis=1).round(9).tolist()
+    [2.0, 2.0, 2.0]
+
+    Args:
+        n: number of points.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: a size that is no whole number in range.
+    """
     angle = np.random.default_rng(seed).uniform(0, 2 * math.pi, (_at_least(n, 1, "n"), 2))
     return _frozen(np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), np.cos(angle[:, 1]), np.sin(angle[:, 1]))))
 
 
 def sphere(n: int, dim: int = 2, seed: int = 0) -> np.ndarray:
-    """n uniformly random points of the unit sphere of dimension ``dim`` in R^(dim + 1): one class in degree ``dim``."""
+    """n uniformly random points of the unit sphere of dimension ``dim`` in R^(dim + 1): one class in degree ``dim``.
+
+    >>> sphere(3).shape, np.linalg.norm(sphere(3), axis=1).round(9).tolist()
+    ((3, 3), [1.0, 1.0, 1.0])
+
+    Args:
+        n: number of points.
+        dim: of the sphere; the points have dim + 1 coordinates.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: a size that is no whole number in range.
+    """
     points = np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim") + 1))
     return _frozen(points / np.linalg.norm(points, axis=1, keepdims=True))
 
@@ -57,6 +100,12 @@ def cross_polytope(k: int) -> np.ndarray:
            [ 0.,  1.],
            [-1.,  0.],
            [ 0., -1.]])
+
+    Args:
+        k: dimension of the sphere, at least 0.
+
+    Raises:
+        InputError: a size that is no whole number in range.
     """
     axes = np.eye(_at_least(k, 0, "k") + 1)
     return _frozen(np.concatenate((axes, 0.0 - axes)))
@@ -67,6 +116,15 @@ def projective_plane(n: int) -> np.ndarray:
 
     Unit vectors x, on a Fibonacci spiral over a hemisphere, become the matrices x x^T, written with six coordinates so
     that Euclidean distance is sqrt(2) |sin of the angle between the lines|.
+
+    >>> projective_plane(3).shape, np.linalg.norm(projective_plane(3), axis=1).round(9).tolist()
+    ((3, 6), [1.0, 1.0, 1.0])
+
+    Args:
+        n: number of points.
+
+    Raises:
+        InputError: a size that is no whole number in range.
     """
     height = (np.arange(_at_least(n, 1, "n")) + 0.5) / n
     angle = math.pi * (3 - math.sqrt(5)) * np.arange(n)
@@ -77,14 +135,40 @@ def projective_plane(n: int) -> np.ndarray:
 
 
 def clusters(n: int, count: int = 3, dim: int = 2, noise: float = 0.05, seed: int = 0) -> np.ndarray:
-    """n normal points around ``count`` centers that are 1 apart along a line; row i belongs to cluster i mod count."""
+    """n normal points around ``count`` centers that are 1 apart along a line; row i belongs to cluster i mod count.
+
+    >>> clusters(5, count=3, dim=1, noise=0.0).ravel().tolist()
+    [0.0, 1.0, 2.0, 0.0, 1.0]
+
+    Args:
+        n: number of points.
+        count: number of clusters.
+        dim: number of coordinates.
+        noise: standard deviation around a center, in every coordinate.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: a size that is no whole number in range.
+    """
     points = noise * np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim")))
     points[:, 0] += np.arange(n) % _at_least(count, 1, "count")
     return _frozen(points)
 
 
 def gaussian(n: int, dim: int, seed: int = 0) -> np.ndarray:
-    """n standard normal points of R^dim: no shape at all, which is what a method must find."""
+    """n standard normal points of R^dim: no shape at all, which is what a method must find.
+
+    >>> gaussian(4, 3).shape, bool((gaussian(4, 3, seed=1) == gaussian(4, 3, seed=1)).all())
+    ((4, 3), True)
+
+    Args:
+        n: number of points.
+        dim: number of coordinates.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: a size that is no whole number in range.
+    """
     return _frozen(np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim"))))
 
 

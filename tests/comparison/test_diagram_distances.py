@@ -133,3 +133,5 @@ def test_wrong_arguments():
         ti.bottleneck(d, [(0, 1)], dim=1)
     with pytest.raises(ti.InputError, match="order is 0.5"):
         ti.wasserstein(d, d, dim=1, order=0.5)
+    with pytest.raises(ti.InputError, match="order is 0.5"):
+        ti.match_bars(d, d, dim=1, order=0.5)

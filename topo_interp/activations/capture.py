@@ -84,6 +84,8 @@ def capture(
 
     Raises:
         InputError: no module matches; a site named in full never ran or gives no rows; the model can not be captured.
+
+    Cost: one forward pass per batch; with ``out`` the memory of one batch.
     """
     from topo_interp.activations.driver import Run
     from topo_interp.activations.hooks import quiet

@@ -272,6 +272,9 @@ def last_token(*, special_tokens: bool = False) -> TokenSelector:
     >>> left, right = np.array([[False, True, True]]), np.array([[True, True, False]])
     >>> [last_token().chosen(Tokens(real, np.zeros_like(real))).tolist() for real in (left, right)]
     [[[False, False, True]], [[False, True, False]]]
+
+    Args:
+        special_tokens: whether special tokens ([CLS], [SEP], end of text) count as tokens.
     """
     return LastToken(special_tokens)
 
@@ -283,6 +286,9 @@ def first_token(*, special_tokens: bool = False) -> TokenSelector:
     >>> left = np.array([[False, True, True]])
     >>> first_token().chosen(Tokens(left, np.zeros_like(left)))
     array([[False,  True, False]])
+
+    Args:
+        special_tokens: whether special tokens ([CLS], [SEP], end of text) count as tokens.
     """
     return FirstToken(special_tokens)
 
@@ -295,6 +301,14 @@ def every_token(*, max_rows: int | None = None, seed: int = 0, special_tokens: b
 
     >>> every_token(max_rows=2000, seed=1)
     EveryToken(special_tokens=False, max_rows=2000, seed=1)
+
+    Args:
+        max_rows: size of the sample; None for all tokens.
+        seed: of the sample.
+        special_tokens: whether special tokens ([CLS], [SEP], end of text) count as tokens.
+
+    Raises:
+        InputError: max_rows or seed is out of range.
     """
     return EveryToken(special_tokens, max_rows, seed)
 
@@ -315,6 +329,10 @@ def token_at(
         predicate: a text or texts, compared with the token without surrounding spaces, or ``Token -> bool``.
         missing: what to do with an item in which no token fits: "error" or "skip".
         special_tokens: look at the tokenizer's special tokens too.
+
+    Raises:
+        InputError: ``missing`` is unknown; when rows are taken, a sequence without such a token and
+            ``missing='error'``.
     """
     if isinstance(predicate, str):
         predicate = (predicate,)

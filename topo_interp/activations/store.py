@@ -370,6 +370,9 @@ def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     array([[0., 1.],
            [2., 3.]])
 
+    Args:
+        path: the folder that ``save`` or ``capture(out=...)`` made.
+
     Raises:
         InputError: there is no such folder.
         SealError: the store was cut off or changed; the message names the file. ``store.verify()`` checks all bytes.

@@ -43,6 +43,26 @@ def capture_text(
     the right, whatever the tokenizer's habit: padding on the left would shift the positions that a decoder counts, and the
     mask keeps it out of the rows in either case. Neither the tokenizer nor its padding token is touched.
 
+    >>> import torch
+    >>> import topo_interp as ti
+    >>> class Letters:  # stands for a transformers tokenizer
+    ...     def __call__(self, texts, **options):
+    ...         ids = [[ord(letter) for letter in text] for text in texts]
+    ...         return {"input_ids": ids, "attention_mask": [[1] * len(row) for row in ids]}
+    ...     def decode(self, ids):
+    ...         return "".join(map(chr, ids))
+    >>> class Model(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.embed = torch.nn.Embedding(128, 2)
+    ...     def forward(self, input_ids, attention_mask):
+    ...         return self.embed(input_ids)
+    >>> store = ti.capture_text(Model(), Letters(), ["no", "yes"], "embed", rows=ti.every_token(), progress=False)
+    >>> store
+    ActivationStore(1 site, 5 rows; rows: item, sequence, position, token_id, token)
+    >>> store.rows["token"].tolist()
+    ['n', 'o', 'y', 'e', 's']
+
     Args:
         model: takes ``input_ids`` and ``attention_mask`` (any transformers model).
         tokenizer: a transformers tokenizer.
@@ -52,6 +72,8 @@ def capture_text(
 
     Raises:
         InputError: a text is too long or has no tokens; and what :func:`capture` raises.
+
+    Cost: one forward pass per batch, up to the last site.
     """
     texts = list(texts) if not isinstance(texts, str) else [texts]
     for number, text in enumerate(texts):

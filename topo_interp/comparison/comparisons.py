@@ -59,6 +59,13 @@ def compare(
     Columns: site_a, site_b, measure, value, forward, backward, n, convention. ``frame.pivot(index="site_a",
     columns="site_b", values="value")`` is the matrix.
 
+    >>> import topo_interp as ti
+    >>> small = {"0": ti.PointCloud(ti.shapes.circle(8))}
+    >>> large = {"0": ti.PointCloud(2 * ti.shapes.circle(8)), "1": ti.PointCloud(ti.shapes.clusters(8))}
+    >>> frame = compare(small, large, "procrustes")
+    >>> frame[["site_a", "site_b"]].values.tolist(), round(float(frame["value"][0]), 6)
+    ([['0', '0'], ['0', '1']], 0.0)
+
     Args:
         a, b: two stores of the same observations; the same store twice compares a model's layers with each other.
         measure: a name of ``ti.comparisons.table()``, or a function of two clouds that gives a Comparison.
@@ -68,6 +75,8 @@ def compare(
 
     Raises:
         InputError: no such measure, rows that can not be paired, an empty store.
+
+    Cost: one comparison per pair of sites.
     """
     import pandas
 

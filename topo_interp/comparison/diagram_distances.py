@@ -89,7 +89,16 @@ def bottleneck(a: Diagrams, b: Diagrams, dim: int) -> DiagramDistance:
     >>> bottleneck(one, two, dim=0).value
     1.0
 
+    Args:
+        a, b: the diagrams; both whole, or both cut at the same threshold.
+        dim: degree of homology.
+
+    Raises:
+        InputError: not Diagrams, or cut at different thresholds.
+
     Source: Cohen-Steiner, Edelsbrunner, Harer 2007; computed by gudhi.
+
+    Cost: O(k^1.5 log k) for k bars.
     """
     import gudhi
 
@@ -112,6 +121,16 @@ def wasserstein(a: Diagrams, b: Diagrams, dim: int, order: float = 1) -> Diagram
     >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5), (1, 2)]])
     >>> wasserstein(one, two, dim=0).value
     1.5
+
+    Args:
+        a, b: the diagrams; both whole, or both cut at the same threshold.
+        dim: degree of homology.
+        order: p, at least 1 and finite; :func:`bottleneck` is the limit.
+
+    Raises:
+        InputError: not Diagrams, cut at different thresholds, or an order below 1.
+
+    Cost: O(k^2) memory for k bars up to 2,000 bars.
     """
     if not (isinstance(order, (int, float)) and 1 <= order < math.inf):
         raise InputError(f"order is {order!r}; a number >= 1 is needed (for the limit, use ti.bottleneck)")
@@ -154,9 +173,19 @@ def match_bars(a: Diagrams, b: Diagrams, dim: int, *, order: float = 1) -> panda
     >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5), (1, 2)]])
     >>> match_bars(one, two, dim=0)[["a", "b", "cost"]].values.tolist()
     [[0.0, 0.0, 1.0], [-1.0, 1.0, 0.5]]
+
+    Args:
+        a, b: the diagrams; both whole, or both cut at the same threshold.
+        dim: degree of homology.
+        order: p >= 1 of the Wasserstein distance, or ``math.inf``.
+
+    Raises:
+        InputError: not Diagrams, cut at different thresholds, different numbers of open bars, or an order below 1.
     """
     import pandas
 
+    if not (isinstance(order, (int, float)) and order >= 1):
+        raise InputError(f"order is {order!r}; a number >= 1 is needed, or math.inf")
     (left, right), (left_open, right_open) = _pairs(a, b, dim)
     if len(left_open) != len(right_open):
         raise InputError(f"a has {len(left_open)} open bars and b has {len(right_open)}: no matching has finite cost")
@@ -217,7 +246,21 @@ def _within_smallest_largest(cost: np.ndarray) -> np.ndarray:
 def sliced_wasserstein(a: Diagrams, b: Diagrams, dim: int, *, directions: int = 50) -> DiagramDistance:
     """Sliced Wasserstein distance of the finite bars: the mean over directions of 1-Wasserstein distances on lines.
 
+    >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5)]])
+    >>> sliced_wasserstein(one, one, dim=0).value, round(sliced_wasserstein(one, two, dim=0).value, 4)
+    (0.0, 0.9757)
+
+    Args:
+        a, b: the diagrams; both whole, or both cut at the same threshold.
+        dim: degree of homology.
+        directions: number of evenly spaced directions; more come closer to the mean over all.
+
+    Raises:
+        InputError: not Diagrams, or cut at different thresholds.
+
     Source: Carriere, Cuturi, Oudot 2017; computed by gudhi.representations.
+
+    Cost: O(directions k log k) for k bars.
     """
     from gudhi.representations import SlicedWassersteinDistance
 
@@ -247,6 +290,15 @@ def betti_distance(a: Diagrams, b: Diagrams, dim: int) -> DiagramDistance:
     >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5), (1, 2)]])
     >>> betti_distance(one, two, dim=0).value
     2.0
+
+    Args:
+        a, b: the diagrams; both whole, or both cut at the same threshold.
+        dim: degree of homology.
+
+    Raises:
+        InputError: not Diagrams, or cut at different thresholds.
+
+    Cost: O(k log k) for k bars.
     """
     (left, right), (left_open, right_open) = _pairs(a, b, dim)
     if len(left_open) != len(right_open):
@@ -266,6 +318,17 @@ def landscape_distance(a: Diagrams, b: Diagrams, dim: int) -> DiagramDistance:
 
     Evaluated at the ends and midpoints of all bars and on 2,001 even steps; what a difference can grow between two of these
     values is in ``certified``.
+
+    >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 6)]])
+    >>> landscape_distance(one, two, dim=0).value
+    2.0
+
+    Args:
+        a, b: the diagrams; both whole, or both cut at the same threshold.
+        dim: degree of homology.
+
+    Raises:
+        InputError: not Diagrams, or cut at different thresholds.
 
     Source: Bubenik 2015; stability: Chazal et al. 2015. Cost: O(k^2) for k bars.
     """

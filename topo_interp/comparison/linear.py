@@ -89,6 +89,14 @@ def procrustes(x: Any, y: Any, *, subsamples: int = 0, seed: int = 0) -> Compari
     Both clouds are centered and scaled to unit Frobenius norm; the value is ``arccos`` of the nuclear norm of ``x^T y``, the
     geodesic distance of Kendall's shape space (with reflections). The narrower cloud is padded by zeros.
 
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation.
+        subsamples: number of subsamples for the interval; 0 for none.
+        seed: of the subsamples.
+
+    Raises:
+        InputError: different rows, or a cloud whose rows are all equal.
+
     Source: Williams, Kunz, Kornblith, Linderman 2021 (generalized shape metrics).
 
     >>> import numpy as np
@@ -133,6 +141,15 @@ def rsa(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
     >>> x = np.random.default_rng(0).normal(size=(50, 5))
     >>> rsa(x, x @ np.diag([1, 1, 1, 1, -1.0])).value
     1.0
+
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for both clouds.
+        subsamples: number of subsamples for the interval; 0 for none.
+        seed: of the subsamples.
+
+    Raises:
+        InputError: different rows, or a cloud whose distances are all equal.
 
     Source: Kriegeskorte, Mur, Bandettini 2008. Cost: O(n^2 (d + e)) time, O(n^2) memory for the ranks.
     """

@@ -57,7 +57,24 @@ def cross_barcode(x: Any, y: Any, *, metric: str = "euclidean", max_dim: int = 1
     Vietoris-Rips persistence of 2n vertices: the first n at distance 0 from each other, the cross block w, the last n with
     ``min(w, w')``. A bar of degree 1 is a pair of clusters that y joins earlier than x.
 
+    >>> x = [[0.0], [1.0], [5.0], [6.0]]
+    >>> y = [[0.0], [1.0], [2.0], [3.0]]
+    >>> cross_barcode(x, x)
+    Diagrams(H0: 1 bar, H1: 0 bars)
+    >>> cross_barcode(x, y)[1].round(4)  # y joins the two pairs of x at 0.4 of its scale, x at 0.7273
+    array([[0.4   , 0.7273]])
+
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for both clouds.
+        max_dim: highest degree of homology.
+
+    Raises:
+        InputError: different rows, fewer than three, or nearly all distances of a cloud are 0.
+
     Source: Barannikov, Trofimov, Balabin, Burnaev, ICML 2022 (arXiv:2201.00058).
+
+    Cost: the distances of both clouds and the Vietoris-Rips persistence of 2n points.
     """
     first, second = _normalized(x, y, metric, "cross_barcode")
     return _cross_barcode(first, second, max_dim)
@@ -96,6 +113,9 @@ def rtd(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
+    Raises:
+        InputError: different rows, fewer than three, or nearly all distances of a cloud are 0.
+
     Error bound: along the straight path from the computed to the exact distances every pair of the reduction moves
     continuously, by at most the rounding at both ends, and there are at most as many pairs as edges m = n (2n - 1); the value
     is within 2 m x rounding. That worst case is in the certificate; it is loose, since nearly all pairs keep length 0.
@@ -131,6 +151,21 @@ def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, 
 
     ``forward = MST(w_x) - MST(min)``, ``backward = MST(w_y) - MST(min)``, ``value`` their mean, after the normalization of
     :func:`rtd`. It is another quantity than RTD, not its approximation: on clusters that split it can fall where RTD grows.
+
+    >>> x = [[0.0], [1.0], [5.0], [6.0]]
+    >>> y = [[0.0], [1.0], [2.0], [3.0]]
+    >>> found = rtd_lite(x, y)
+    >>> round(found.forward, 4), round(found.backward, 4), round(found.value, 4)
+    (0.3273, 0.4364, 0.3818)
+
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for both clouds.
+        subsamples: number of subsamples for the interval; 0 for none.
+        seed: of the subsamples.
+
+    Raises:
+        InputError: different rows, fewer than three, or nearly all distances of a cloud are 0.
 
     Cost: three spanning trees, O(n^2).
     """
@@ -177,6 +212,15 @@ def merge_order(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 
     >>> x = np.random.default_rng(0).normal(size=(40, 3))
     >>> merge_order(x, 5 * x).value
     1.0
+
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for both clouds.
+        subsamples: number of subsamples for the interval; 0 for none.
+        seed: of the subsamples.
+
+    Raises:
+        InputError: different rows, or a cloud whose rows all merge at once.
 
     Cost: O(n^2 log n).
     """

@@ -28,6 +28,16 @@ def neighbor_overlap(
     >>> neighbor_overlap(x, 2 * x, k=10).value
     1.0
 
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation; at least 2 rows.
+        k: number of neighbors, from 1 to n - 1.
+        metric: a name from ``ti.metrics.table()``, for both clouds.
+        subsamples: number of subsamples for the interval; 0 for none.
+        seed: of the subsamples.
+
+    Raises:
+        InputError: different rows, or a k that is not below the number of rows (of a subsample).
+
     Source: Doimo, Glielmo, Ansuini, Laio 2020. Cost: O(n^2 (d + e)) time, two float32 matrices of n x n.
     """
     a, b = paired_points(x, y, at_least=2, needed_by="neighbor_overlap")
@@ -71,6 +81,15 @@ def information_imbalance(
     >>> both = information_imbalance(x, x[:, :1])
     >>> both.forward < both.backward
     True
+
+    Args:
+        x, y: points (n, d) and (n, e), row i of both is the same observation; at least 3 rows.
+        metric: a name from ``ti.metrics.table()``, for both clouds.
+        subsamples: number of subsamples for the interval; 0 for none.
+        seed: of the subsamples.
+
+    Raises:
+        InputError: different rows, or fewer than three.
 
     Source: Glielmo, Zeni, Cheng, Csanyi, Laio 2022. Cost: O(n^2 (d + e)) time, two float32 matrices of n x n.
     """

@@ -78,6 +78,9 @@ def farthest_points(
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
 
+    Raises:
+        InputError: k or start is out of range, or start has another number of rows or another metric.
+
     Cost: n k distances (less those of the landmarks to go on from); memory for one copy of the points.
     """
     source = open_source(x, metric, threads, rounding=True)
@@ -131,6 +134,9 @@ def distortion(
         up_to: look only at pairs with D(x, y) <= up_to, for a certificate that holds up to that filtration value.
         threads: how many; None for all cores.
         progress: whether to show a progress line.
+
+    Raises:
+        InputError: landmarks of other points, or a negative up_to.
 
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and the distances of k landmarks to n rows.
     """

@@ -123,6 +123,10 @@ def read_metric(m: Any) -> CloudMetric:
 
     Args:
         m: what :func:`ti.relevant_directions` returns, or a symmetric matrix (d, d).
+
+    Raises:
+        InputError: no symmetric positive semidefinite matrix; when it is used, points of another width, or the rows it
+            was estimated on.
     """
     matrix = as_points(getattr(m, "matrix", m), name="m").astype(np.float64)
     if matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-9 * np.abs(matrix).max()):

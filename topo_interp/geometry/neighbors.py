@@ -131,6 +131,9 @@ def knn_graph(
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
 
+    Raises:
+        InputError: k is not from 1 to n - 1, or a wrong x or metric.
+
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and two times the graph.
     """
     source = open_source(x, metric, threads)

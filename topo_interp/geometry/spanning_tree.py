@@ -101,6 +101,9 @@ def spanning_tree(
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
 
+    Raises:
+        InputError: a wrong x, metric or number of threads.
+
     Cost: n^2 d / 2 multiply-adds; memory for one copy of the points and about 1 kB a row (1.4 kB for float64).
     """
     source = open_source(x, metric, threads, rounding=True)

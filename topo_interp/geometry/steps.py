@@ -152,6 +152,14 @@ def pca(k: int) -> Step:
 
     >>> pca(1)([[0.0, 7.0], [3.0, 7.0], [9.0, 7.0]]).round(9).ravel()
     array([-4., -1.,  5.])
+
+    Args:
+        k: number of components, from 1 to min(n, d).
+
+    Raises:
+        InputError: k is no whole number >= 1; when it is applied, k is above min(n, d).
+
+    Cost: O(n d min(n, d)).
     """
     return _PCA(k)
 
@@ -162,5 +170,11 @@ def drop_top_coordinates(k: int) -> Step:
     >>> drop_top_coordinates(1)([[0.0, 900.0], [1.0, -900.0]])
     array([[0.],
            [1.]])
+
+    Args:
+        k: number of coordinates, from 1 to d - 1.
+
+    Raises:
+        InputError: k is no whole number >= 1; when it is applied, k leaves no coordinate.
     """
     return _DropTopCoordinates(k)

@@ -31,6 +31,14 @@ def cover_radius_term(landmarks: Landmarks) -> Term:
     than 2 r, and both compositions are contiguous to the inclusion. So the true births and deaths lie at most 2 r below those
     of the landmarks, and a bar longer than 2 r is a bar of all points.
 
+    >>> import topo_interp as ti
+    >>> term = cover_radius_term(ti.farthest_points([[0.0], [1.0], [4.0]], 2))
+    >>> term.down, round(term.up, 9)
+    (0.0, 2.0)
+
+    Args:
+        landmarks: of :func:`topo_interp.farthest_points`.
+
     Raises:
         InputError: the triangle inequality, on which this rests, does not hold or is not known to.
     """
@@ -50,6 +58,24 @@ def distortion_term(
     """(0, delta), delta the distortion measured over all pairs: for any dissimilarity, and never above (0, 2 r) for a metric.
 
     See :func:`topo_interp.distortion`. The rounding of the distances that were compared is added.
+
+    >>> import topo_interp as ti
+    >>> x = [[0.0], [1.0], [4.0]]
+    >>> term = distortion_term(x, ti.farthest_points(x, 2))
+    >>> term.down, round(term.up, 9)
+    (0.0, 1.0)
+
+    Args:
+        x: points (n, d), or a DistanceMatrix: what the landmarks were made of.
+        landmarks: of these points.
+        metric: a name or a Metric; any dissimilarity will do.
+        threads: how many; None for all cores. The result does not depend on it.
+        progress: whether to show a progress line.
+
+    Raises:
+        InputError: the landmarks are of other points.
+
+    Cost: the n (n - 1) / 2 distances once.
     """
     source = open_source(x, metric, threads, rounding=True)
     delta = measured_distortion(source, landmarks, None, progress)
@@ -66,11 +92,21 @@ def projection_term(before: Any, after: Any, *, threads: int | None = None, prog
     s is the largest D - D_k over the pairs where that pass is short (up to 2e10 multiply-adds), else the sum of the two
     largest discarded norms, which is never less.
 
+    >>> x = [[3.0, 0.0], [0.0, 1.0], [-3.0, 0.0]]
+    >>> term = projection_term(x, [[3.0], [0.0], [-3.0]])
+    >>> round(term.down, 6), term.up  # sqrt(10) - 3
+    (0.162278, 0.0)
+
     Args:
         before: points (n, d).
         after: their projections (n, k), such as ``ti.pca(k)(before)``; both up to a common shift of the origin.
         threads: how many; None for all cores.
         progress: whether to show a progress line.
+
+    Raises:
+        InputError: other numbers of rows, or more columns after than before.
+
+    Cost: n (n - 1) / 2 distances of both where they are measured, else O(n d).
     """
     x, z = (as_points(points, name=name).astype(np.float64) for points, name in ((before, "before"), (after, "after")))
     if len(x) != len(z) or x.shape[1] < z.shape[1]:

@@ -84,6 +84,9 @@ def cost(recipe: Rips, n: int, d: int, *, engine: str = "auto", threads: int | N
         recipe: what will be computed.
         n, d: number of points and their width.
         engine, threads: as at the call of the recipe.
+
+    Raises:
+        InputError: a number of points or coordinates below 1, or an engine that can not run the recipe.
     """
     for name, value in (("n", n), ("d", d)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:

@@ -359,6 +359,12 @@ def same_bars(a: Diagrams, b: Diagrams) -> bool:
     >>> one = Diagrams.from_bars([[(0, 5), (1, 2)]])
     >>> same_bars(one, Diagrams.from_bars([[(1, 2), (0, 5)]])), same_bars(one, Diagrams.from_bars([[(0, 2), (1, 5)]]))
     (True, False)
+
+    Args:
+        a, b: the diagrams.
+
+    Raises:
+        InputError: not Diagrams.
     """
     for name, diagrams in (("a", a), ("b", b)):
         if not isinstance(diagrams, Diagrams):

@@ -57,6 +57,9 @@ def until_certified(*, bars: int, max_points: int, dim: int = 1) -> UntilCertifi
         bars: how many of the longest bars of degree ``dim`` are wanted.
         max_points: the most landmarks.
         dim: their degree.
+
+    Raises:
+        InputError: a number out of range.
     """
     return UntilCertified(bars, max_points, dim)
 

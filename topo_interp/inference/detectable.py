@@ -90,11 +90,21 @@ def detectable(
     through the test that the data went through: the recipe, the statistic and ``draws`` draws of the null of the planted
     cloud. Radii are tried by bisection on a grid of quarter octaves; a trial keeps its noise, its plane and its angles.
 
+    >>> import topo_interp as ti
+    >>> noise, loops = ti.shapes.gaussian(20, 3), ti.max_persistence(dim=1)
+    >>> found = detectable(noise, ti.Rips(), loops, ti.nulls.matched_gaussian(), power=0.5, trials=2, draws=19, seed=0)
+    >>> found.found, found.trials, found.ratio > 1
+    (1, 2, True)
+
     Args:
         cloud, recipe, summary, null, rows_table, n_jobs, progress: as for :func:`significance`.
         power: share of the trials that must find the circle.
         alpha: level of each test; ``draws`` must be able to reach it.
         trials: planted clouds per radius.
+
+    Raises:
+        InputError: too few draws for alpha, a power out of range, a pair of clouds, or a null that does not change the
+            points.
 
     Cost: about ``6 * trials * draws`` runs of the recipe at most; a trial stops when it can no longer be significant.
     """
@@ -148,7 +158,19 @@ def detectable(
 
 def noise_floor(cloud: Any) -> float:
     """Median Euclidean distance of a row to its nearest other row, an estimate of ``sqrt(2 d) sigma`` in noise of many
-    dimensions (where it hides every circle that is not larger)."""
+    dimensions (where it hides every circle that is not larger).
+
+    >>> noise_floor([[0.0], [1.0], [3.0], [6.0]])
+    1.5
+
+    Args:
+        cloud: points (n, d), at least three rows.
+
+    Raises:
+        InputError: fewer than three rows, or more than half of the rows have a twin.
+
+    Cost: O(n^2 d) time, O(n^2) memory.
+    """
     from topo_interp.geometry.distances import pairwise_distances
 
     points = np.asarray(cloud.points if isinstance(cloud, PointCloud) else cloud, dtype=np.float64)

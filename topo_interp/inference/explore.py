@@ -115,6 +115,12 @@ def split(
     Which half a row belongs to is decided by a hash of its identity and the seed, so it is fixed from the capture on and no
     result can move it. Rows that share a group (an item, a sequence, a template) stay together.
 
+    >>> import topo_interp as ti
+    >>> store = ti.store_from_arrays({"ring": ti.shapes.circle(40)})
+    >>> halves = ti.split(store, seed=0)
+    >>> halves
+    Split(20 rows to explore, 20 sealed; 0 tests tried)
+
     Args:
         store: an ActivationStore.
         confirm: share of the groups that are sealed.
@@ -153,7 +159,27 @@ def split(
 
 
 def explore(claim: Claim, split: Split, *, n_jobs: int = 1) -> Estimate:
-    """Tests a claim on the explored half and writes it into the log."""
+    """Tests a claim on the explored half and writes it into the log.
+
+    >>> import topo_interp as ti
+    >>> store = ti.store_from_arrays({"ring": ti.shapes.circle(40)})
+    >>> halves = ti.split(store, seed=0)
+    >>> claim = ti.Claim("ring", ti.Rips(), ti.max_persistence(dim=1), ti.nulls.matched_gaussian(), draws=19)
+    >>> ti.explore(claim, halves).p_value
+    0.05
+    >>> halves
+    Split(20 rows to explore, 20 sealed; 1 tests tried)
+
+    Args:
+        claim: what to test.
+        split: made by :func:`split`.
+        n_jobs: parallel jobs; the result does not depend on it.
+
+    Raises:
+        InputError: an unknown site; and what :func:`significance` raises.
+
+    Cost: ``claim.draws + 1`` runs of the recipe.
+    """
     estimate = _test(claim, split.explore, n_jobs)
     split._journal.add(_entry("explored", claim, estimate))
     return estimate
@@ -162,12 +188,23 @@ def explore(claim: Claim, split: Split, *, n_jobs: int = 1) -> Estimate:
 def confirm(claims: Claim | Sequence[Claim], split: Split, *, n_jobs: int = 1) -> Confirmation:
     """Opens the sealed half, once, and tests the claims there.
 
+    >>> import topo_interp as ti
+    >>> store = ti.store_from_arrays({"ring": ti.shapes.circle(40)})
+    >>> halves = ti.split(store, seed=0)
+    >>> claim = ti.Claim("ring", ti.Rips(), ti.max_persistence(dim=1), ti.nulls.matched_gaussian(), draws=19)
+    >>> ti.confirm(claim, halves).p_holm
+    (0.05,)
+    >>> halves.opened
+    True
+
     Args:
         claims: one claim, or all claims that are to be confirmed, together.
         split: made by :func:`split`.
 
     Raises:
         SealError: the sealed half has been opened before.
+
+    Source: Holm 1979 for the adjustment. Cost: ``draws + 1`` runs of the recipe per claim.
     """
     claims = (claims,) if isinstance(claims, Claim) else tuple(claims)
     if not claims or not all(isinstance(claim, Claim) for claim in claims):

@@ -62,6 +62,12 @@ def permutation_test(
     The statistic is the sum over the groups of the mean of ``distance^q`` over the pairs of the group, halved; small values
     speak for a difference.
 
+    >>> long = [Diagrams.from_bars([[], [(0, 2 + i / 10)]]) for i in range(4)]
+    >>> short = [Diagrams.from_bars([[], [(0, 1 + i / 10)]]) for i in range(4)]
+    >>> test = permutation_test(long, short, draws=99, seed=0)
+    >>> test.p_value, round(test.value, 6)
+    (0.05, 0.166667)
+
     Args:
         group_a, group_b: at least two diagrams each, all independent of each other.
         dim: degree of homology.
@@ -70,7 +76,12 @@ def permutation_test(
         q: exponent of the distance in the statistic.
         draws: number of random permutations of the labels.
 
+    Raises:
+        InputError: fewer than two Diagrams in a group, bars that a threshold cut, or a parameter out of range.
+
     Source: Robinson and Turner, Hypothesis testing for topological data analysis, JACT 1 (2017).
+
+    Cost: one distance per pair of diagrams.
     """
     points, (n, m) = _gather(group_a, group_b, dim)
     if distance not in ("wasserstein", "bottleneck"):
@@ -99,6 +110,12 @@ def mmd_test(
 ) -> GroupTest:
     """The squared maximum mean discrepancy (unbiased) with the exponential of the persistence scale-space kernel.
 
+    >>> long = [Diagrams.from_bars([[], [(0, 2 + i / 10)]]) for i in range(4)]
+    >>> short = [Diagrams.from_bars([[], [(0, 1 + i / 10)]]) for i in range(4)]
+    >>> test = mmd_test(long, short, draws=99, seed=0)
+    >>> test.p_value, round(test.value, 6)
+    (0.05, 0.899951)
+
     Args:
         group_a, group_b: at least two diagrams each, all independent of each other.
         dim: degree of homology.
@@ -106,8 +123,13 @@ def mmd_test(
             persistence of all bars, over 8.
         draws: number of random permutations of the labels.
 
+    Raises:
+        InputError: fewer than two Diagrams in a group, bars that a threshold cut, or a parameter out of range.
+
     Source: Kwitt et al., Statistical topological data analysis: a kernel perspective, NeurIPS 2015 (the exponential of the
     kernel, of diagrams scaled to a kernel of at most 1, is characteristic).
+
+    Cost: one kernel per pair of diagrams, O(k^2) for k bars each.
     """
     points, (n, m) = _gather(group_a, group_b, dim)
     lengths = np.concatenate([pairs[:, 1] - pairs[:, 0] for pairs in points])
@@ -136,7 +158,16 @@ def scale_space_kernel(a: np.ndarray, b: np.ndarray, sigma: float) -> float:
     >>> round(scale_space_kernel(np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]]), 0.125), 6)
     0.275231
 
+    Args:
+        a, b: bars (k, 2) and (l, 2), finite.
+        sigma: bandwidth > 0, in squared units of the filtration.
+
+    Raises:
+        InputError: sigma is not above 0.
+
     Source: Reininghaus et al., A stable multi-scale kernel for topological machine learning, CVPR 2015.
+
+    Cost: O(k l).
     """
     if not sigma > 0:
         raise InputError(f"sigma is {sigma}; a bandwidth above 0 is needed")

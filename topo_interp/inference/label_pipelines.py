@@ -43,6 +43,12 @@ def class_means(by: str, recipe: Value) -> ClassMeans:
     With ``recipe=ti.Rips(steps=(ti.pca(2),))`` the loop is sought in the plane of the means, and that plane is chosen anew in
     every draw of the null.
 
+    >>> import pandas, topo_interp as ti
+    >>> x = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> rows = pandas.DataFrame({"season": ["spring", "summer", "autumn", "winter"] * 2})
+    >>> class_means("season", ti.Rips())(np.concatenate((x - 0.1, x + 0.1)), rows)[1].round(4)
+    array([[1.4142, 2.    ]])
+
     Args:
         by: the row-table column with the classes.
         recipe: a recipe of points.
@@ -82,9 +88,20 @@ class ClassPlane(Value, kind="class_plane"):
 def class_plane(by: str, order: Sequence[Any]) -> ClassPlane:
     """The class means in the plane of their first two principal components, array ``(classes, 2)`` in the given order.
 
+    >>> import pandas, topo_interp as ti
+    >>> x = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    >>> rows = pandas.DataFrame({"season": ["spring", "summer", "autumn", "winter"] * 2})
+    >>> plane = class_plane("season", ["spring", "summer", "autumn", "winter"])(np.concatenate((x - 0.1, x + 0.1)), rows)
+    >>> plane.shape, round(circular_order()(plane), 6)
+    ((4, 2), 1.0)
+
     Args:
         by: the row-table column with the classes.
         order: the classes in their circular order, such as the months from January to December.
+
+    Raises:
+        InputError: fewer than three classes, one of them twice; when it is called, classes that are not those of the
+            column.
     """
     return ClassPlane(by, tuple(order))
 

@@ -55,6 +55,9 @@ def max_t(values: Any, null_values: Any) -> MaxT:
         values: (tests,) observed statistics, large values speak against the null.
         null_values: (draws, tests); one row is one draw shared by all tests.
 
+    Raises:
+        InputError: shapes that do not fit, fewer than two draws, or a statistic that is not finite.
+
     Source: Westfall and Young, Resampling-Based Multiple Testing (1993).
 
     >>> rng = np.random.default_rng(0)
@@ -96,6 +99,14 @@ def benjamini_hochberg(p_values: Any) -> np.ndarray:
 
     >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5]).round(4)
     array([0.04  , 0.0533, 0.0533, 0.5   ])
+
+    Args:
+        p_values: (tests,), between 0 and 1.
+
+    Raises:
+        InputError: no p-value, or one out of range.
+
+    Source: Benjamini and Hochberg, JRSS B 57 (1995).
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or p.size == 0 or not ((p >= 0) & (p <= 1)).all():

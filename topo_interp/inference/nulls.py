@@ -36,7 +36,18 @@ __all__ = [
 
 
 def draw_rng(seed: int, index: int) -> np.random.Generator:
-    """The random numbers of one draw; they do not depend on the draws before it or on who computes it."""
+    """The random numbers of one draw; they do not depend on the draws before it or on who computes it.
+
+    >>> bool((draw_rng(0, 3).random(4) == draw_rng(0, 3).random(4)).all()), bool(draw_rng(0, 3).random() == draw_rng(0, 4).random())
+    (True, False)
+
+    Args:
+        seed: integer >= 0, of the test.
+        index: integer >= 0, of the draw.
+
+    Raises:
+        InputError: one of them is negative.
+    """
     if seed < 0 or index < 0:
         raise InputError(f"seed {seed} and index {index} are given; both are integers >= 0")
     return np.random.default_rng([seed, index])
@@ -166,6 +177,9 @@ def matched_gaussian(within: Sequence[str] | str | None = None) -> MatchedGaussi
         within: names of row-table columns; ``"a:b"`` is the interaction of two columns, a factor of its own for designs
             with several rows per cell.
 
+    Raises:
+        InputError: when it is drawn: a column that the row table does not have.
+
     Source: Langsrud, Rotation tests, Statistics and Computing 15 (2005).
 
     >>> import numpy as np
@@ -173,6 +187,8 @@ def matched_gaussian(within: Sequence[str] | str | None = None) -> MatchedGaussi
     >>> y = matched_gaussian().draw(x, draw_rng(0, 0))
     >>> bool(np.allclose(np.cov(x.T), np.cov(y.T))), bool(np.allclose(x, y))
     (True, False)
+
+    Cost: O(n^2 (n + d)) a draw.
     """
     return MatchedGaussian(_names(within, "within"))
 
@@ -233,11 +249,20 @@ def permuted_labels(by: str, within: Sequence[str] | str | None = None, *, unit:
 
     A pipeline that reads no label gives the same number in every draw; :func:`significance` refuses it.
 
+    >>> import pandas
+    >>> rows = pandas.DataFrame({"template": ["a", "a", "b", "b"], "word": ["x", "y", "z", "w"]})
+    >>> draw = permuted_labels("word", within="template").prepare(4, draw_rng(0, 1), rows)
+    >>> draw.table(rows)["word"].tolist()
+    ['x', 'y', 'w', 'z']
+
     Args:
         by: the row-table column whose values are permuted.
         within: columns in whose levels the permutation stays, such as the template when the rows are templates x words.
         unit: ``"rows"`` permutes the labels of rows (the label says nothing about a row); ``"levels"`` permutes the names
             of whole classes (the classes are real, their *order* means nothing), which needs nothing of the rows.
+
+    Raises:
+        InputError: another unit, or ``within`` with whole classes; when it is drawn, a label with a single value.
     """
     return PermutedLabels(by, _names(within, "within"), unit)
 
@@ -264,6 +289,11 @@ def permuted_pairing() -> PermutedPairing:
     """The rows of the second cloud in random order, for paired comparisons: is it the pairing that matters?
 
     Give :func:`significance` a pair of clouds and a recipe of such a pair.
+
+    >>> x = np.arange(4.0)[:, None]
+    >>> draw = permuted_pairing().prepare(4, draw_rng(0, 0))
+    >>> draw.points(x, member=0).ravel().tolist(), draw.points(x, member=1).ravel().tolist()
+    ([0.0, 1.0, 2.0, 3.0], [2.0, 0.0, 1.0, 3.0])
     """
     return PermutedPairing()
 
@@ -304,9 +334,18 @@ class _Shuffled(Draw):
 def shuffled_columns(basis: str = "principal") -> ShuffledColumns:
     """Each column permuted by itself: the distribution of every column stays, what ties the columns goes.
 
+    >>> x = np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]])
+    >>> shuffled_columns("coordinates").draw(x, draw_rng(0, 0)).tolist()
+    [[1.0, 7.0], [3.0, 5.0], [2.0, 6.0]]
+
     Args:
         basis: ``"principal"`` shuffles the principal components (their variances stay, and so does the covariance up to
             sampling error), ``"coordinates"`` the columns as they are (correlations go too).
+
+    Raises:
+        InputError: another basis.
+
+    Cost: O(n d) a draw; with principal components a singular value decomposition.
     """
     return ShuffledColumns(basis)
 
@@ -337,6 +376,12 @@ def uniform_on_sphere() -> UniformOnSphere:
 
     Sites of one draw are not tied to each other, so that a max-T over sites is on the safe side (conservative) when
     the sites resemble each other.
+
+    >>> y = uniform_on_sphere().draw([[3.0, 4.0], [0.0, 2.0]], draw_rng(0, 0))
+    >>> np.linalg.norm(y, axis=1).round(9).tolist()
+    [5.0, 2.0]
+
+    Cost: O(n d) a draw.
     """
     return UniformOnSphere()
 
@@ -377,10 +422,22 @@ class _Recaptured(Draw):
 def reinitialized(factory: Any) -> Reinitialized:
     """The same capture from a model with fresh random weights: what the architecture and the inputs do by themselves.
 
+    >>> import sys, types
+    >>> module = sys.modules["my_capture"] = types.ModuleType("my_capture")  # stands for a file my_capture.py
+    >>> module.fresh = lambda seed: np.random.default_rng(seed).normal(size=(3, 2))
+    >>> null = reinitialized("my_capture:fresh")
+    >>> null.draw(np.zeros((3, 2)), draw_rng(0, 0)).shape
+    (3, 2)
+
     Args:
         factory: ``factory(seed)`` re-initializes the model, captures the same inputs and returns the points ``(n, d)``, or a
             mapping from site to points (a store). It must be importable, because a null is a value: give the function
             itself or ``"module:name"``.
+
+    Raises:
+        InputError: a factory that can not be imported by its name; when it is drawn, another number of rows or a missing site.
+
+    Cost: one capture a draw.
     """
     if isinstance(factory, str):
         return Reinitialized(factory)

@@ -77,6 +77,12 @@ def search_planes(
     Looking at many planes and reporting the best one finds loops in noise. Here every plane's statistic is studentized by its
     own null, and the maximum over planes is compared with the maximum over planes of every draw (:func:`max_t`).
 
+    >>> import topo_interp as ti
+    >>> x, loops, null = ti.shapes.noisy_circle(30, dim=4), ti.max_persistence(dim=1), ti.nulls.matched_gaussian()
+    >>> found = search_planes(x, ti.Rips(), loops, null=null, components=3, sizes=(2,), draws=19, seed=0)
+    >>> found.best, found.planes, found.p_value
+    ('components 1, 2', 3, 0.05)
+
     Args:
         cloud, recipe, summary, null, draws, seed, rows_table, n_jobs, progress: as for :func:`significance`; ``recipe`` is given
             the coordinates in each plane.
@@ -84,6 +90,12 @@ def search_planes(
         sizes: 2 for pairs, 3 for triples.
         clusters: also the first components of each of this many k-means clusters, largest first; found anew in each draw.
         heads: also the first components of each of this many equal blocks of coordinates (attention heads).
+
+    Raises:
+        InputError: a pair of clouds, sizes other than 2 and 3, more components, clusters or heads than there are; and
+            what :func:`significance` raises.
+
+    Cost: ``draws + 1`` runs of the recipe per plane.
     """
     search = _Planes(components, tuple(sizes), clusters, heads)
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))

@@ -109,6 +109,12 @@ def significance_table(
     One draw is the same rotation (or permutation) at all sites, so that the dependence between layers, metrics and
     degrees is kept, and the correction pays only for tests that are really different.
 
+    >>> import topo_interp as ti
+    >>> clouds = {"ring": ti.shapes.noisy_circle(30), "noise": ti.shapes.gaussian(30, 2)}
+    >>> how = ti.Significance(ti.nulls.matched_gaussian(), (ti.max_persistence(dim=1),), draws=19, seed=0)
+    >>> significance_table(clouds, ti.Rips(), how)[["site", "p_max_t", "tests"]].values.tolist()
+    [['ring', 0.05, 2], ['noise', 0.5, 2]]
+
     Args:
         store: mapping from sites to clouds with the same rows: an ActivationStore, or a dictionary.
         recipes: a recipe, a sequence of them, or a mapping from names to recipes.
@@ -119,6 +125,11 @@ def significance_table(
     Returns:
         One row per site, recipe and summary: value, null_mean, null_sd, p_value (this test alone), p_max_t (adjusted for all
         ``tests`` of the table), p_bh (exploratory), tests, draws, smallest_p, certificate (a sentence), notes.
+
+    Raises:
+        InputError: no site or no recipe, sites with different numbers of rows; and what :func:`significance` raises.
+
+    Cost: ``draws + 1`` runs of every recipe at every site.
     """
     import pandas
 

@@ -41,6 +41,11 @@ def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]
     Args:
         points: (n, d), any input of :func:`as_points`.
         dm: distances for the last and for TwoNN; Euclidean ones of the points when it is left out.
+
+    Raises:
+        InputError: dm is no DistanceMatrix, or of other rows.
+
+    Cost: O(n^2 d) time for the distances, O(n d min(n, d)) for the spectrum.
     """
     points = as_points(points, name="points")
     if dm is None:

@@ -154,6 +154,16 @@ def betti_curve(dim: int, grid: Iterable[float], *, relative: bool = False, cens
     >>> from topo_interp import Diagrams
     >>> betti_curve(1, [0, 1, 2, 3])(Diagrams.from_bars([[], [(1, 3), (2, 3)]]))
     array([0., 1., 2., 0.])
+
+    Args:
+        dim: degree of homology.
+        grid: increasing filtration values, the same for all diagrams.
+        relative: whether bars are divided by the median distance, so that clouds can be compared.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _BettiCurve(dim, grid, relative=relative, censored=censored)  # type: ignore[arg-type]
 
@@ -168,6 +178,19 @@ def landscape(
     >>> from topo_interp import Diagrams
     >>> landscape(1, [1, 2, 3], layers=2)(Diagrams.from_bars([[], [(0, 4), (1, 3)]]))
     array([1., 2., 1., 0., 1., 0.])
+
+    Args:
+        dim: degree of homology.
+        grid: increasing filtration values, the same for all diagrams.
+        layers: how many; entries are the layers one after another.
+        relative: whether bars are divided by the median distance, so that clouds can be compared.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
+
+    Source: Bubenik, JMLR 16 (2015).
     """
     return _Landscape(dim, grid, layers, relative=relative, censored=censored)  # type: ignore[arg-type]
 
@@ -180,6 +203,19 @@ def silhouette(
     >>> from topo_interp import Diagrams
     >>> silhouette(1, [1, 2, 3])(Diagrams.from_bars([[], [(0, 4), (2, 4)]])).round(3)
     array([0.667, 1.333, 1.   ])
+
+    Args:
+        dim: degree of homology.
+        grid: increasing filtration values, the same for all diagrams.
+        power: of the weights, above 0.
+        relative: whether bars are divided by the median distance, so that clouds can be compared.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
+
+    Source: Chazal et al., JoCG 6 (2015).
     """
     return _Silhouette(dim, grid, power, relative=relative, censored=censored)  # type: ignore[arg-type]
 
@@ -213,6 +249,10 @@ def persistence_image(
         power: exponent of the weight; a positive one makes bars of length 0 count 0.
         relative: whether bars are divided by the median distance (the ranges and the bandwidth are then multiples of it).
         censored: "refuse" or "close".
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _PersistenceImage(
         dim, births, persistences, resolution, bandwidth, power, relative=relative, censored=censored

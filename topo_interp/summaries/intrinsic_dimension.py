@@ -199,6 +199,11 @@ def levina_bickel(k: int) -> Callable[[Any], float]:
     >>> import topo_interp as ti
     >>> round(levina_bickel(10)(ti.shapes.sphere(2000)), 1)
     2.0
+
+    Args:
+        k: number of neighbors, at least 2.
+
+    Source: Levina and Bickel, NIPS 17 (2004).
     """
     return _LevinaBickel(k)
 
@@ -234,6 +239,12 @@ def minus(summary: Any) -> Callable[[Any], float]:
     >>> import topo_interp as ti
     >>> minus(ti.two_nn())
     minus(two_nn())
+
+    Args:
+        summary: a summary, such as ``ti.two_nn()``.
+
+    Raises:
+        InputError: it is no summary.
     """
     return _Minus(summary)
 

@@ -126,6 +126,16 @@ def count_bars(dim: int, threshold: float = 0.0, *, relative: bool = False, cens
     >>> d = Diagrams.from_bars([[(0, 0.2), (0, 3), (0, math.inf)]])
     >>> count_bars(0, threshold=1.0)(d)
     2.0
+
+    Args:
+        dim: degree of homology.
+        threshold: in units of the filtration, or of the median distance.
+        relative: whether bars are divided by the median distance, so that clouds can be compared.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _CountBars(dim, threshold, relative=relative, censored=censored)
 
@@ -136,6 +146,15 @@ def max_persistence(dim: int, *, relative: bool = False, censored: str = "refuse
     >>> from topo_interp import Diagrams
     >>> max_persistence(1)(Diagrams.from_bars([[], [(1, 2), (1, 4)]]))
     3.0
+
+    Args:
+        dim: degree of homology.
+        relative: whether bars are divided by the median distance, so that clouds can be compared.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _MaxPersistence(dim, relative=relative, censored=censored)
 
@@ -146,6 +165,16 @@ def total_persistence(dim: int, p: float = 1.0, *, relative: bool = False, censo
     >>> from topo_interp import Diagrams
     >>> total_persistence(1, p=2)(Diagrams.from_bars([[], [(1, 2), (1, 4)]]))
     10.0
+
+    Args:
+        dim: degree of homology.
+        p: power > 0.
+        relative: whether bars are divided by the median distance, so that clouds can be compared.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _TotalPersistence(dim, p, relative=relative, censored=censored)
 
@@ -158,6 +187,14 @@ def persistence_entropy(dim: int, *, censored: str = "refuse") -> Summary:
     True
 
     It has no unit, hence no relative form. Source: Atienza, Gonzalez-Diaz, Soriano-Trigueros (2020); gudhi's code.
+
+    Args:
+        dim: degree of homology.
+        censored: "refuse" diagrams with bars that a threshold cut, or "close" these bars at the threshold.
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _PersistenceEntropy(dim, censored=censored)
 
@@ -178,5 +215,9 @@ def amplitude(
         order: p >= 1 of "wasserstein" and "landscape".
         relative: whether bars are divided by the median distance.
         censored: "refuse" or "close".
+
+    Raises:
+        InputError: a parameter out of range; when it is called, bars that were cut, or no median distance to be
+            relative to.
     """
     return _Amplitude(dim, distance, order, relative=relative, censored=censored)
