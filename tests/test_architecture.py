@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 # Each layer may import itself and the layers before it. The last holds the programs.
@@ -164,7 +167,7 @@ def test_the_import_check_can_fail():
 
 def test_the_import_prints_nothing():
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "import topo_interp"], capture_output=True, text=True, cwd="/"
+        [sys.executable, "-W", "error", "-c", "import topo_interp"], capture_output=True, text=True, cwd="/", check=False
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
@@ -196,7 +199,120 @@ def test_the_bare_source_folder_says_what_to_do(tmp_path):
         f"sys.path.insert(0, {str(tmp_path)!r}); import topo_interp"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=100
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=100, check=False
     )
     assert run.returncode != 0
     assert "the extension is not built: run make dev" in run.stderr, run.stderr
+
+
+# Public names without an example of their own, with the reason.
+NO_EXAMPLE = {
+    "BudgetError": "raised, never made by a reader",
+    "InputError": "raised, never made by a reader",
+    "MissingEngineError": "raised, never made by a reader",
+    "SealError": "raised, never made by a reader",
+    "TopoInterpError": "raised, never made by a reader",
+}
+
+
+def without_example(objects: dict[str, object]) -> list[str]:
+    """Functions and classes that no example shows: a class may name the function that makes it, where that one has an example."""
+
+    named = {name.rpartition(".")[2]: thing for name, thing in objects.items()}
+
+    def shown(thing: object) -> bool:
+        texts = [thing.__doc__ or ""]
+        if inspect.isclass(thing):
+            # Only what has a docstring of its own: that of a class attribute such as ``dim = 1`` is the one of int.
+            own = [part for part in vars(thing).values() if isinstance(part, (types.FunctionType, classmethod, property))]
+            makers = (named.get(name.rpartition(".")[2]) for name in re.findall(r":func:`([\w.]+)`", texts[0]))
+            texts += [part.__doc__ or "" for part in (*own, *makers) if part is not None]
+        return any(">>> " in text for text in texts)
+
+    return sorted(name for name, thing in objects.items() if callable(thing) and not shown(thing))
+
+
+def public_objects() -> dict[str, object]:
+    """What ``import topo_interp as ti`` gives: its names, and those of the modules among them."""
+    import topo_interp
+
+    # What is written there, not the submodules that importing them leaves behind.
+    tree = ast.parse((package_folder() / "__init__.py").read_text(encoding="utf-8"))
+    names = [alias.asname for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname]
+    out: dict[str, object] = {}
+    for name in names:
+        thing = getattr(topo_interp, name)
+        if inspect.ismodule(thing):
+            out |= {f"{name}.{part}": getattr(thing, part) for part in thing.__all__}
+        else:
+            out[name] = thing
+    return out
+
+
+def test_every_public_name_has_an_example():
+    public = public_objects()
+    assert {"capture", "nulls.matched_gaussian", "shapes.sphere", "metrics.get_metric", "comparisons.table"} <= set(public)
+    assert without_example(public) == sorted(NO_EXAMPLE)
+
+
+def test_the_check_of_examples_can_fail():
+    def shown():
+        """>>> 1 + 1
+        2
+        """
+
+    def bare():
+        """Nothing to see."""
+
+    class Result:
+        """The result of :func:`shown`."""
+
+    class Other:
+        """The result of :func:`bare`."""
+
+        dim = 1
+        assert ">>> " in type(dim).__doc__
+
+    objects = {"tools.shown": shown, "bare": bare, "Result": Result, "Other": Other}
+    assert without_example(objects) == ["Other", "bare"]
+
+
+def test_the_installed_package_has_its_types():
+    """Type checkers read the marker beside the package and the stub beside the extension."""
+    import topo_interp._native as native
+
+    assert package_folder().joinpath("py.typed").is_file()
+    stub = Path(native.cpu.__file__).parent / "_cpu.pyi"
+    assert stub.is_file()
+    defined = {node.name for node in ast.parse(stub.read_text(encoding="utf-8")).body if hasattr(node, "name")}
+    missing = {name for name in vars(native.cpu) if not name.startswith("_")} - defined
+    assert missing == set()
+
+
+def wrong_decisions(files: list[str], texts: dict[str, str]) -> list[str]:
+    """Decisions whose number is not one of its own, and texts that cite a decision which is not there."""
+    numbers = [name[:4] for name in files]
+    wrong = [f"{number} is taken twice" for number in sorted(set(numbers)) if numbers.count(number) > 1]
+    for where, text in texts.items():
+        cited = re.findall(r"decisions/(\d{4}[\w.-]*\.md|\d{4})", text)
+        wrong += [f"{where} cites {name}" for name in cited if name not in (*numbers, *files)]
+    return wrong
+
+
+def test_every_decision_that_is_cited_exists():
+    root = Path(__file__).parents[1]
+    files = sorted(path.name for path in root.glob("docs/decisions/*.md"))
+    assert len(files) > 5
+    folders = ("topo_interp", "cpp_ext", "tests", "benchmarks", "docs")
+    paths = [path for folder in folders for path in (root / folder).rglob("*") if path.suffix in (".py", ".cpp", ".hpp", ".md")]
+    paths += root.glob("*.md")
+    assert wrong_decisions(files, {str(path): path.read_text(encoding="utf-8") for path in paths}) == []
+    for name in files:
+        assert (root / "docs/decisions" / name).read_text(encoding="utf-8").startswith(f"# {name[:4]}. "), name
+
+
+def test_the_check_of_decisions_can_fail():
+    files = ["0001-a.md", "0001-b.md", "0002-c.md"]
+    folder = "docs/decisions"
+    texts = {"good": f"{folder}/0002, {folder}/0002-c.md", "gone": f"{folder}/0003", "renamed": f"{folder}/0001-c.md"}
+    assert wrong_decisions(files, texts) == ["0001 is taken twice", "gone cites 0003", "renamed cites 0001-c.md"]

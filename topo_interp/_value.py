@@ -48,7 +48,7 @@ class Value:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     @classmethod
-    def from_json(cls: type[V], text: str) -> V:
+    def from_json(cls: type[V], text: str) -> V:  # noqa: PYI019  (Self needs Python 3.11)
         """The value written by :meth:`to_json`; an error if it is of another class."""
         value = value_from_json(text)
         if not isinstance(value, cls):

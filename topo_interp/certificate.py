@@ -19,7 +19,11 @@ __all__ = ["Certificate", "Status", "Term"]
 
 
 class Status(enum.IntEnum):
-    """From best to worst. EXACT is combinatorially exact for the stored distances; rounding is always its own term."""
+    """From best to worst. EXACT is combinatorially exact for the stored distances; rounding is always its own term.
+
+    >>> max(Status.EXACT, Status.CENSORED).name
+    'CENSORED'
+    """
 
     EXACT = 0
     BOUNDED = 1
@@ -29,7 +33,11 @@ class Status(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """One source of error with its one-sided shifts, in units of the filtration."""
+    """One source of error with its one-sided shifts, in units of the filtration.
+
+    >>> Term("landmarks", 0.0, 0.5).up
+    0.5
+    """
 
     source: str
     down: float
@@ -45,6 +53,10 @@ class Term:
 @dataclasses.dataclass(frozen=True)
 class Certificate:
     """What is known about the distance from the computed diagrams to the true ones.
+
+    >>> certificate = Certificate(terms=(Term("rounding", 0.25, 0.25), Term("landmarks", 0.0, 0.5)), status=Status.BOUNDED)
+    >>> certificate.down, certificate.up, certificate.bottleneck_bound
+    (0.25, 0.75, 0.75)
 
     Attributes:
         terms: sources of error; their shifts add.

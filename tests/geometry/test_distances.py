@@ -163,6 +163,16 @@ def test_bytes_do_not_depend_on_the_threads(metric):
                 assert ti.pairwise_distances(x, metric=metric, threads=threads).tobytes() == first.tobytes(), (n, d, threads)
 
 
+@pytest.mark.parametrize("d", [17, 768])
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_is_symmetric_with_the_same_bytes_for_all_threads(metric, d):
+    x = cloud("spectrum", 257, d)
+    first = ti.pairwise_distances(x, metric=metric, threads=1)
+    assert (first == first.T).all() and not first.diagonal().any() and first[0, 1:].all()
+    for threads in (2, 3, 7):
+        assert ti.pairwise_distances(x, metric=metric, threads=threads).tobytes() == first.tobytes(), threads
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

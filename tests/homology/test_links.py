@@ -369,7 +369,7 @@ def test_memory_at_4000_points():
     """
     if not os.path.exists("/proc/self/status"):
         pytest.skip("reads the peak from /proc")
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110, check=False)
     assert run.returncode == 0, run.stderr
     assert 32e6 < int(run.stdout) < 0.28e9
 

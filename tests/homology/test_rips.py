@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import topo_interp as ti
-from topo_interp._value import Value, value_from_json
 from topo_interp._memory import parse_bytes
+from topo_interp._value import Value, value_from_json
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
 
 

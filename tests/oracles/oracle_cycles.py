@@ -5,7 +5,7 @@ It shares no code with the package and imports nothing from it. A chain is a dic
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 
 def boundary_of_chain(chain, p):
@@ -85,7 +85,7 @@ def cycles_below(square, value, p):
     for i, j in outside:
         walk = path(forest, j, i)
         chain = {(i, j): 1}
-        for a, b in zip(walk, walk[1:], strict=False):
+        for a, b in pairwise(walk):
             edge, sign = ((a, b), 1) if a < b else ((b, a), -1)
             chain[edge] = (chain.get(edge, 0) + sign) % p
         yield chain

@@ -37,6 +37,8 @@ class Properties:
 class Comparison:
     """The outcome of comparing two clouds of the same rows.
 
+    Made by :func:`topo_interp.cka` and the other measures of ``ti.comparisons.table()``.
+
     Attributes:
         measure: name of the measure.
         value: the symmetric number; ``convention`` says how it comes from the two directions.

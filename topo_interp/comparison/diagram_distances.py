@@ -33,6 +33,8 @@ _HERA_DELTA = 1e-6
 class DiagramDistance:
     """A distance between two diagrams of one degree.
 
+    Made by :func:`bottleneck` and the other distances of this module.
+
     Attributes:
         name: which distance.
         value: the number; ``inf`` when the diagrams have different numbers of open bars.

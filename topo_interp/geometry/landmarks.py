@@ -20,6 +20,8 @@ __all__ = ["Landmarks", "distortion", "farthest_points"]
 class Landmarks:
     """Rows chosen one after another, each the farthest from those before it.
 
+    Made by :func:`farthest_points`.
+
     Attributes:
         indices: int64 array (k,): the rows, in the order of their choice.
         insertion_radii: array (k,), never increasing: distance of each to those before it; infinite for the first.

@@ -25,6 +25,8 @@ __all__ = ["KnnGraph", "RadiusGraph", "knn_graph", "radius_graph"]
 class KnnGraph:
     """The k nearest neighbors of every row, itself left out.
 
+    Made by :func:`knn_graph`.
+
     Attributes:
         indices: int64 array (n, k), nearest first; equal distances are ordered by index.
         distances: array (n, k) of the dtype of the points. Duplicates are neighbors at distance 0.
@@ -69,6 +71,8 @@ class KnnGraph:
 @dataclasses.dataclass(frozen=True, eq=False)
 class RadiusGraph:
     """All pairs within a radius, in compressed rows: symmetric, without loops, columns ascending.
+
+    Made by :func:`radius_graph`.
 
     Attributes:
         indptr: int64 array (n + 1,): the neighbors of row i are the entries ``indptr[i]:indptr[i + 1]``.

@@ -23,6 +23,8 @@ _NEIGHBORS = 16  # kept in the first pass: 128 bytes a row; shorter lists are us
 class SpanningTree:
     """The minimum spanning tree, its edges in the order (length, i, j).
 
+    Made by :func:`spanning_tree`.
+
     That order is total, so that the tree is one and not one of several, whatever the ties.
 
     Attributes:

@@ -20,7 +20,10 @@ __all__ = ["Step", "centered", "drop_top_coordinates", "normalized", "pca", "sta
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Step(Value):
-    """A map from points ``(n, d)`` to points; it looks at all rows at once and keeps their number and order."""
+    """A map from points ``(n, d)`` to points; it looks at all rows at once and keeps their number and order.
+
+    Made by :func:`centered`, :func:`standardized`, :func:`pca`, :func:`normalized` and :func:`drop_top_coordinates`.
+    """
 
     def __call__(self, points: Any) -> np.ndarray:
         """The new points, a float64 array."""

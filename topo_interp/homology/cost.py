@@ -38,6 +38,8 @@ _SHORTEST = 1e-4
 class Cost:
     """Memory and time of one call, by phase.
 
+    Made by :func:`cost`.
+
     Attributes:
         bytes: peak memory beyond the points.
         seconds: estimated time; normal data were used for the calibration, and clouds differ by a factor of a few.

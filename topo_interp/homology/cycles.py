@@ -27,6 +27,11 @@ __all__ = ["Cocycle", "Cycle", "LinksProvenance"]
 class Cycle:
     """One cycle of degree 1: a sum of edges whose ends cancel.
 
+    >>> import topo_interp as ti
+    >>> cycle = ti.Rips()([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]).cycle(1, 0)
+    >>> cycle.vertices.tolist(), cycle.is_loop, cycle.birth
+    ([0, 1, 2, 3], True, 1.0)
+
     Attributes:
         vertices: int64 array: the points on it, ascending; in the order of the loop when ``is_loop``.
         edges: int64 array (m, 2) of point numbers, i < j; an edge runs from i to j.
@@ -52,6 +57,11 @@ class Cycle:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cocycle:
     """A function on the edges of the complex at one filtration value that sums to zero around every triangle.
+
+    >>> import topo_interp as ti
+    >>> cocycle = ti.Rips(field=3)([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]).cocycle(1, 0)
+    >>> cocycle.edges.tolist(), cocycle.values.tolist()
+    ([[0, 1], [0, 3], [1, 2], [2, 3]], [0, 0, 0, 1])
 
     Attributes:
         edges: int64 array (m, 2), i < j: all edges of length at most ``at``, in the order of the filtration.

@@ -25,6 +25,8 @@ __all__ = ["Band", "MeanLandscape", "bottleneck_bootstrap", "mean_landscape", "s
 class Band:
     """A width such that bars at least that long are told from noise, under the assumption that is printed with it.
 
+    Made by :func:`subsample_bands` and :func:`bottleneck_bootstrap`.
+
     Attributes:
         width: bars with a persistence above it stand out.
         level: 1 - alpha.

@@ -17,6 +17,8 @@ __all__ = ["Estimate", "clopper_pearson", "monte_carlo_p"]
 class Estimate:
     """A statistic beside its null.
 
+    Made by :func:`topo_interp.significance`.
+
     Attributes:
         value: the statistic T of the cloud.
         null_mean, null_sd: mean and standard deviation of T* over the draws.

@@ -19,6 +19,8 @@ __all__ = ["NeighborBand", "neighbor_band"]
 class NeighborBand:
     """The statistic for k neighbors and for somewhat fewer and more.
 
+    Made by :func:`neighbor_band`.
+
     Attributes:
         value: with the recipe's own k.
         by_k: pairs (k, value), k ascending.

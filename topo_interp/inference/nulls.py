@@ -54,7 +54,10 @@ def draw_rng(seed: int, index: int) -> np.random.Generator:
 
 
 class Draw:
-    """One draw of a null for clouds of the same n rows: what it does to points and to the row table."""
+    """One draw of a null for clouds of the same n rows: what it does to points and to the row table.
+
+    Made by ``null.prepare``; see :func:`permuted_pairing` for an example.
+    """
 
     def points(self, points: np.ndarray, *, site: str = "", member: int = 0) -> np.ndarray:
         """The drawn points of one site; ``member`` is the place of the cloud in a paired comparison."""
@@ -67,7 +70,10 @@ class Draw:
 
 @dataclasses.dataclass(frozen=True)
 class Null(Value):
-    """Base of the nulls."""
+    """Base of the nulls.
+
+    See :func:`matched_gaussian` and the others for what they are, and :func:`topo_interp.significance` for what they are for.
+    """
 
     # Whether one draw is the same transformation at all sites, which keeps the dependence between them.
     joint = True

@@ -105,7 +105,10 @@ class _OfOneDegree(Value):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Summary(_OfOneDegree):
-    """A map from diagrams to a float; see its ``name``, ``lipschitz``, ``lipschitz_reason`` and ``open_bars``."""
+    """A map from diagrams to a float; see its ``name``, ``lipschitz``, ``lipschitz_reason`` and ``open_bars``.
+
+    Made by functions such as :func:`topo_interp.max_persistence`.
+    """
 
     def __call__(self, diagrams: Diagrams) -> float:
         """The number."""
@@ -118,6 +121,8 @@ class Summary(_OfOneDegree):
 @dataclasses.dataclass(frozen=True, repr=False)
 class Vectorization(_OfOneDegree):
     """A map from diagrams to a float64 vector of fixed length, whose entries are called ``names``.
+
+    Made by functions such as :func:`topo_interp.landscape`.
 
     The grid belongs to the value, not to the diagrams, so that vectors of different diagrams can be compared.
     """
