@@ -179,6 +179,98 @@ def report(
         raise InputError("every site failed; the report holds the messages")
 
 
+@app.command(
+    epilog="Examples: topo-interp track topo-interp-demo/checkpoints --out training.html · "
+    "topo-interp track run --model my_models:small_cnn --probe my_data:probe_loader --sites 'features.*'"
+)
+@_told
+def track(
+    run: Annotated[
+        Path, typer.Argument(help="A folder of stores, or of checkpoints (*.pt, *.safetensors); the step is the last number of a name.")
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML file to write; its tables are written beside it.")] = Path("training.html"),
+    model: Annotated[
+        str | None, typer.Option(metavar="MODULE:NAME", help="For checkpoint files: the model they are loaded into.")
+    ] = None,
+    probe: Annotated[
+        str | None, typer.Option(metavar="MODULE:NAME", help="For checkpoint files: the batches to run it on.")
+    ] = None,
+    sites: Annotated[list[str] | None, typer.Option(help="For checkpoint files: module paths or globs.")] = None,
+    rows: Annotated[str, typer.Option(help="For checkpoint files: what one row is, see capture.")] = "every_row",
+    metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
+    max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops.")] = 1,
+    steps: Annotated[list[str] | None, typer.Option(help="A step before the distance, see report.")] = None,
+    metrics: Annotated[Path | None, typer.Option(help="CSV or parquet with a column step and loss, accuracy ...")] = None,
+    subsamples: Annotated[int, typer.Option(help="Subsamples that measure the noise; 0 for no events.")] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    cache: Annotated[Path | None, typer.Option(help="Folder of finished results; by default .topo-interp in RUN.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute all anew instead of going on.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Also keep the track in this file.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Follow the topology of every site through the checkpoints of a run; an interrupted call goes on where it stopped."""
+    import dataclasses
+    from types import MappingProxyType
+
+    import topo_interp as ti
+    from topo_interp.checkpoints import captured_stores, checkpoint_files, stores_of_run
+
+    recipe = ti.Rips(metric, steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
+    table = None if metrics is None else _table(metrics)
+    folder = cache or run / ".topo-interp"
+    failed: dict[int, str] = {}
+    if model is None and probe is None:
+        stores = stores_of_run(run)
+    else:
+        if model is None or probe is None or not sites:
+            raise InputError("checkpoint files need all of --model, --probe and --sites")
+        files, network, selector = checkpoint_files(run), _loaded(model, "--model"), _call(rows, _SELECTORS, "--rows")
+
+        def keep(filled: Any, path: Path) -> None:
+            ti.capture(filled, _loaded(probe, "--probe"), sites, rows=selector, out=path, progress=False)  # type: ignore[arg-type]
+
+        settings = {"model": model, "probe": probe, "sites": sites, "rows": rows}
+        if fresh:  # the probe set may be another one under the same name
+            settings["fresh"] = str(_now())
+        stores, failed = captured_stores(files, network, keep, folder / "stores", settings)
+    found = ti.track(
+        stores, recipe, metrics=table, subsamples=subsamples, n_jobs=jobs, resume=not fresh, cache=folder / "results",
+        progress=not quiet,
+    )  # fmt: skip
+    if failed:
+        found = dataclasses.replace(found, failed=MappingProxyType(dict(sorted({**found.failed, **failed}.items()))))
+    if save is not None:
+        found.save(save)
+    found.report(out)
+    for step, message in found.failed.items():
+        typer.echo(f"warning: step {step}: {message}", err=True)
+    if not quiet:
+        kept = found.about["results"] - found.about["computed"]
+        typer.echo(f"{found!r}: {out} ({found.about['computed']} results computed, {kept} taken from {folder})")
+        if subsamples:
+            from topo_interp.report.track_page import event_words
+
+            for event in found.events().to_dict("records"):
+                typer.echo(event_words(event))
+
+
+def _now() -> float:
+    import time
+
+    return time.time()
+
+
+def _table(path: Path) -> Any:
+    import pandas as pd
+
+    if not path.is_file():
+        raise InputError(f"--metrics {str(path)!r}: there is no such file")
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    if "step" not in table:
+        raise InputError(f"--metrics {str(path)!r} has no column 'step'; its columns are {', '.join(map(str, table.columns))}")
+    return table
+
+
 @app.command(epilog="Example: topo-interp info run.acts --verify")
 @_told
 def info(
