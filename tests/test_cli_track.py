@@ -96,6 +96,17 @@ def test_checkpoint_files(call, tmp_path, monkeypatch):
     assert code == 1 and "need all of --model, --probe and --sites" in err
 
 
+def test_diff(call, tmp_path):
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    for name, points in (("a", x), ("b", 2 * x)):
+        ti.store_from_arrays({"layer": points, "flat": np.ones((30, 2))}).save(tmp_path / name)
+    code, out, err = call("diff", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "d.parquet", "--draws", 19)
+    assert code == 0 and "warning: flat: rtd is not defined here" in err and "p of 4 tests against 19 random pairings" in out
+    table = pd.read_parquet(tmp_path / "d.parquet").set_index("site")
+    assert table.loc["layer", "rtd"] == pytest.approx(0, abs=1e-5) and table.loc["layer", "cka_p_max_t"] == 0.05
+    assert call("diff", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "no" / "d.parquet")[0] == 1
+
+
 class _Runs:
     def __init__(self, path):
         self.path = path

@@ -45,6 +45,8 @@ from topo_interp.comparison.merging import rtd as rtd
 from topo_interp.comparison.merging import rtd_lite as rtd_lite
 from topo_interp.comparison.neighborhoods import information_imbalance as information_imbalance
 from topo_interp.comparison.neighborhoods import neighbor_overlap as neighbor_overlap
+from topo_interp.diff import Diff as Diff
+from topo_interp.diff import diff as diff
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix
 from topo_interp.geometry.distance_recipe import Distances as Distances
 from topo_interp.geometry.distances import pairwise_distances as pairwise_distances

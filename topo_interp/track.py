@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from topo_interp.activations.store import ActivationStore
 
-__all__ = ["PairResult", "Track", "track"]
+__all__ = ["PairResult", "Track", "row_difference", "track"]
 
 
 class PairResult(NamedTuple):
@@ -381,7 +381,7 @@ def _opened(stores: Mapping[int, Any]) -> tuple[dict[int, ActivationStore], dict
         raise InputError(f"none of the {len(failed)} checkpoints can be read; step {step}: {message}")
     first = next(iter(ready))
     for step in ready:
-        difference = _difference(tables[first], tables[step])
+        difference = row_difference(tables[first], tables[step])
         if difference:
             raise InputError(
                 f"the stores of step {first} and step {step} hold different rows: {difference}; capture every checkpoint with "
@@ -390,7 +390,7 @@ def _opened(stores: Mapping[int, Any]) -> tuple[dict[int, ActivationStore], dict
     return ready, failed
 
 
-def _difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
+def row_difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
     """In what two row tables differ, "" when they are the same."""
     if len(a) != len(b):
         return f"{len(a)} and {len(b)} rows"
