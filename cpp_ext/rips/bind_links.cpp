@@ -80,7 +80,7 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
   LinksOptions options;
   options.threshold = float_at_most(threshold);
   options.field = field;
-  options.threads = threads;
+  options.threads = std::min(threads, most_threads);
   options.max_dim = max_dim;
   LinksResult result;
   run_interruptible(progress, [&](Control& control) { result = links_of_graph(graph, options, control); });
@@ -111,10 +111,11 @@ nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, Word
   for (std::size_t k = 0; k < births.shape(0); ++k) {
     if (births.data()[k] >= links.field) throw nb::value_error("values lie in 0 .. p - 1");
   }
+  if (threads < 1) throw nb::value_error("threads is at least 1");
   Cochain out;
   const Condensed matrix{condensed.data(), links.n};
   run_interruptible(nb::none(), [&](Control& control) {
-    out = extend_cochain(matrix, links, births.data(), float_at_most(at), threads < 1 ? 1 : threads, control);
+    out = extend_cochain(matrix, links, births.data(), float_at_most(at), std::min(threads, most_threads), control);
   });
   return nb::make_tuple(owned(std::move(out.edges), 2), owned(std::move(out.values), 1));
 }
@@ -170,8 +171,10 @@ void bind_links(nb::module_& m) {
       });
   m.def("links_rips", &links_rips, "condensed"_a.noconvert(), "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
         "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = -1, "wide"_a = false, "block"_a = 8);
-  m.def("links_graph", &links_graph, "start"_a, "neighbor"_a, "length"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
-        "progress"_a.none() = nb::none(), "max_dim"_a = 1);
-  m.def("links_cochain", &links_cochain, "links"_a, "condensed"_a, "births"_a, "at"_a, "threads"_a = 1);
-  m.def("links_expand", &links_expand, "links"_a, "condensed"_a, "edges"_a, "values"_a);
+  m.def("links_graph", &links_graph, "start"_a.noconvert(), "neighbor"_a.noconvert(), "length"_a.noconvert(), "threshold"_a,
+        "field"_a = 2, "threads"_a = 1, "progress"_a.none() = nb::none(), "max_dim"_a = 1);
+  m.def("links_cochain", &links_cochain, "links"_a, "condensed"_a.noconvert(), "births"_a.noconvert(), "at"_a,
+        "threads"_a = 1);
+  m.def("links_expand", &links_expand, "links"_a, "condensed"_a.noconvert(), "edges"_a.noconvert(),
+        "values"_a.noconvert());
 }

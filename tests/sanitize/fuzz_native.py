@@ -38,6 +38,28 @@ def none_yet() -> list[np.ndarray]:
     return [np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64), np.empty(0, np.float32)]
 
 
+def graph_rows() -> list[object]:
+    """The edges of a 4-cycle with a chord, in rows of the upper triangle."""
+    return [np.array([0, 3, 4, 5, 5]), np.array([1, 2, 3, 2, 3], np.uint32), np.array([1.0, 1.5, 1.0, 1.0, 1.0], np.float32)]
+
+
+def witnessed(rng: np.random.Generator) -> tuple[object, np.ndarray]:
+    """Links of 12 points over Z/3 with what cycles and cocycles are read from, and their distances."""
+    distances = condensed(rng)
+    return cpu.links_rips(distances, 12, float("inf"), 3, 2, keep_witnesses=True), distances
+
+
+def cochain(rng: np.random.Generator) -> list[object]:
+    links, distances = witnessed(rng)
+    return [links, distances, np.ones(len(links.birth_edges), np.uint32), 0.5, 2]
+
+
+def chain(rng: np.random.Generator) -> list[object]:
+    links, distances = witnessed(rng)
+    edges = np.array(links.merge_edges[:3])
+    return [links, distances, edges, np.array([0, 1, 2], np.uint32)]
+
+
 # Arguments that work, by name of the kernel. A kernel without an entry fails the test below.
 VALID = {
     "build_info": lambda rng: [],
@@ -58,6 +80,9 @@ VALID = {
     "radius_graph_bytes_per_pair_float32": lambda rng: [],
     "radius_graph_bytes_per_pair_float64": lambda rng: [],
     "links_rips": lambda rng: [condensed(rng), 12, float("inf"), 3, 2],
+    "links_graph": lambda rng: [*graph_rows(), float("inf"), 3, 2],
+    "links_cochain": cochain,
+    "links_expand": chain,
 }
 
 
@@ -71,6 +96,7 @@ def spoiled(value: object, rng: np.random.Generator) -> object:
         poisoned = value.copy()
         if poisoned.size and value.dtype != object:
             bad = [np.nan, np.inf, -np.inf, -1.0, 3e38, 1e-45, 0.0] if value.dtype.kind in "fc" else [-1, 0, 1]
+            bad = [np.iinfo(value.dtype).max, 0, 1] if value.dtype.kind == "u" else bad
             poisoned.reshape(-1)[rng.integers(poisoned.size)] = bad[rng.integers(len(bad))]
         axis = int(rng.integers(value.ndim))
         huge = np.lib.stride_tricks.as_strided(value, shape=(2**31, *value.shape[1:]), strides=(0,) * value.ndim)
