@@ -62,7 +62,7 @@ sanitize: $(VENV)/.installed-dev
 	    TOPO_INTERP_BUILD=$(CURDIR)/build/asan-site $(BIN)/pytest -q -m "not slow" --timeout=600 -p no:cacheprovider $(SANITIZED_TESTS)
 	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=thread -C build-dir=build/tsan --target build/tsan-site .
 	PYTHONPATH=$(CURDIR)/build/tsan-site LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-	    TOPO_INTERP_BUILD=$(CURDIR)/build/tsan-site OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/sanitize/two_threads.py 20
+	    TOPO_INTERP_BUILD=$(CURDIR)/build/tsan-site OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/sanitize/two_threads.py 60
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/distances.py
