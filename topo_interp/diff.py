@@ -37,6 +37,11 @@ MEASURES = (*_TOPOLOGICAL, *_LINEAR)
 class Diff:
     """What :func:`diff` found.
 
+    >>> import numpy as np, topo_interp as ti
+    >>> x = np.random.default_rng(0).normal(size=(20, 3))
+    >>> ti.diff({"layer": x}, {"layer": x}, ti.Rips(), draws=9, subsamples=0, progress=False)
+    Diff(1 sites x 1 recipes)
+
     Attributes:
         a, b: profiles of the two stores.
         paired: (site, recipe) -> measure -> value, low, high, p_value, p_max_t.
@@ -162,7 +167,7 @@ def diff(
         difference = row_difference(*tables)
         if difference:
             raise InputError(f"the stores hold different rows: {difference}; capture both with one probe set")
-    profiles = [profile({site: store[site] for site in shared}, named, n_jobs=n_jobs, progress=progress) for store in (a, b)]
+    first, second = (profile({site: store[site] for site in shared}, named, n_jobs=n_jobs, progress=progress) for store in (a, b))
     signs = measures_table().set_index("name")["larger_is_more_similar"]
     summaries = tuple(_Likeness(name, 1 if signs[name] else -1) for name in MEASURES)
     null = permuted_pairing()
@@ -196,4 +201,4 @@ def diff(
         for (key, measure), alone, adjusted in zip(keys, result.unadjusted, result.p_values, strict=True):
             paired[key][measure].update(p=float(alone), p_max_t=float(adjusted))
     about = {"draws": draws, "subsamples": subsamples, "seed": seed, "tests": len(observed)}
-    return Diff(*profiles, MappingProxyType(paired), MappingProxyType(errors), MappingProxyType(about))
+    return Diff(first, second, MappingProxyType(paired), MappingProxyType(errors), MappingProxyType(about))

@@ -48,6 +48,11 @@ class PairResult(NamedTuple):
 class Track:
     """What :func:`track` found.
 
+    >>> import topo_interp as ti
+    >>> stores = {step: {"layer": [[0.0], [1.0], [2.0 + step]]} for step in (0, 10)}
+    >>> ti.track(stores, ti.Rips(max_dim=0), subsamples=0)
+    Track(2 steps x 1 sites x 1 recipes)
+
     Attributes:
         profiles: the profile of each step that could be opened, in the order of the steps.
         failed: step -> what could not be read or computed there; tried again by the next run with the same cache.
@@ -118,7 +123,8 @@ class Track:
         for pair in self.pairs:
             if pair.reference != (self.steps[0] if reference == "first" else before[pair.step]):
                 continue
-            values, notes = {}, list(pair.notes)
+            values: dict[str, float] = {}
+            notes = list(pair.notes)
             ends = [found.get((step, pair.site, pair.recipe)) for step in (pair.reference, pair.step)]
             bound = math.nan
             if ends[0] is not None and ends[1] is not None:
