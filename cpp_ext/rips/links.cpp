@@ -60,7 +60,7 @@ class DenseGraph {
   std::unordered_map<typename Format::Packed, std::uint32_t> index_;
 };
 
-constexpr std::uint64_t batch_share = 32;  // a batch is at most this part of the edges before it
+constexpr std::uint64_t batch_share = 16;  // a batch is at most this part of the edges before it
 
 // Rows of bits with one more row of room, so that they can start on a cache line.
 class BitMatrix {
@@ -156,7 +156,7 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   bool central_first = true;
   for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
     const std::uint64_t count = std::min(sorted.count - start, std::max<std::uint64_t>(8192, start / batch_share));
-    const int threads = count < 4096 ? 1 : options.threads;
+    const int threads = count < 16384 ? 1 : options.threads;
     tiles.group(sorted.edges.get() + start, count, guides, width, side, threads);
     const auto for_tiles = [&](auto&& body) {
       std::atomic<std::uint64_t> next{0};

@@ -180,8 +180,8 @@ def test_points_on_a_circle(n):
 def large() -> dict[str, np.ndarray]:
     """Enough points for several batches, tiles and regions."""
     rng = np.random.default_rng(7)
-    angle = rng.uniform(0, 2 * np.pi, (700, 2))
-    ring = np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), 0.3 * rng.normal(size=(700, 6))))
+    angle = rng.uniform(0, 2 * np.pi, (550, 2))  # above 512, the width of a tile
+    ring = np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), 0.3 * rng.normal(size=(550, 6))))
     return {
         "noise": squareform(pdist(rng.normal(size=(700, 40)))),
         "torus": squareform(pdist(np.column_stack((np.cos(angle), np.sin(angle))))),
@@ -374,6 +374,7 @@ def test_memory_at_4000_points():
     assert 32e6 < int(run.stdout) < 0.28e9
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow  # 15,000 points, 112 million distances: the size at which other engines do not end
 def test_natural_image_patches(natural_image_patches):
     """Carlsson, Ishkhanov, de Silva, Zomorodian: five circles among the densest high-contrast patches; one when smoothed."""
