@@ -25,6 +25,7 @@ import topo_interp as ti
 from topo_interp._native import cpu
 
 SHAPES = [(5000, 768), (3000, 4096)]
+_QUIET = 0.25  # seconds; libgomp and OpenBLAS spin for up to about 0.2
 KINDS = ["normal", "spectrum", "clusters", "massive", "near-duplicates"]
 
 
@@ -45,10 +46,15 @@ def cloud(kind: str, n: int, d: int) -> np.ndarray:
 
 
 def turns(contenders: dict[str, Callable[[], np.ndarray]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Median (seconds, processor seconds) of each, one after another in every round, after one round that does not count."""
+    """Median (seconds, processor seconds) of each, one after another in every round, after one round that does not count.
+
+    Each starts on a quiet machine: the threads of a BLAS or of OpenMP spin for a while after their work is done, on the
+    processors and in the processor time of whoever comes next.
+    """
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, run in contenders.items():
+            time.sleep(_QUIET)
             start, used = time.perf_counter(), time.process_time()
             run()
             if turn:
