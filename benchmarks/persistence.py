@@ -55,6 +55,7 @@ def sentences(n: int) -> np.ndarray:
     """The first n distinct tokens, in a seeded order, of MiniLM's layer 4 over the help texts that ship with Python."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     import pydoc_data.topics
+
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -121,7 +122,7 @@ def run(engine: str, path: Path, limit: float) -> dict | None:
     """The worker's answer; None when it did not finish."""
     command = [sys.executable, __file__, "--worker", engine, str(path)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
         return None
     if done.returncode != 0:
