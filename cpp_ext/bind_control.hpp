@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
+#include <type_traits>
 
 #include "interrupt.hpp"
 
@@ -14,6 +17,18 @@ namespace topo_interp {
 
 // More would only cost: kernels keep buffers per thread, and no machine of today runs more at once.
 inline constexpr int most_threads = 256;
+
+// numpy calls an array contiguous wherever it starts; kernels load at the alignment of its type.
+template <class... Arrays>
+void require_aligned(const Arrays&... arrays) {
+  const auto check = [](const auto& array) {
+    using Item = std::remove_pointer_t<decltype(array.data())>;
+    if (reinterpret_cast<std::uintptr_t>(array.data()) % alignof(Item) != 0) {
+      throw std::invalid_argument("an array does not start at a multiple of its item size: np.require(x, requirements='A')");
+    }
+  };
+  (check(arrays), ...);
+}
 
 // `progress` is None or a Python callable (phase: int, done: int, total: int) -> None, called on the calling thread.
 // The kernel is always joined before this returns or throws: no thread outlives the call.

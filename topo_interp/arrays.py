@@ -99,7 +99,7 @@ def _from_numpy(x: Any, name: str) -> np.ndarray:
 def _widened(array: np.ndarray, name: str) -> np.ndarray:
     dtype = array.dtype
     if dtype.type in (np.float32, np.float64):
-        return np.ascontiguousarray(array, dtype=dtype.type)
+        return np.require(array, dtype.type, ["C_CONTIGUOUS", "ALIGNED"])
     if dtype.type is np.float16 or _is_ml_dtypes_float(dtype):
         return np.ascontiguousarray(array.astype(np.float32))
     if dtype.kind == "b":

@@ -56,6 +56,7 @@ using Condensed = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>
 
 template <class T>
 MatrixView<T> view(const Points<T>& points) {
+  require_aligned(points);
   const auto cols = static_cast<std::int64_t>(points.shape(1));
   if (points.shape(0) == 0 || cols == 0) throw std::invalid_argument("at least one row and one coordinate are needed");
   return {points.data(), static_cast<std::int64_t>(points.shape(0)), cols, cols};
@@ -82,6 +83,7 @@ void pairwise(Points<T> x, std::optional<Points<T>> y, Square<T> out, const std:
           "out has another shape");
   const MetricKind kind = metric_named(metric);
   const Isa set = isa_named(isa);
+  require_aligned(out);
   T* to = out.data();
   run_interruptible(std::move(progress), [&](Control& control) {
     const PairwiseDistances<T> distances(rows, others, kind, set, threads, control);
@@ -96,6 +98,7 @@ double condensed(Points<T> x, Condensed out, const std::string& metric, int thre
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows * (rows.rows - 1) / 2, "out has another shape");
   const MetricKind kind = metric_named(metric);
   const Isa set = isa_named(isa);
+  require_aligned(out);
   float* to = out.data();
   double rounding = 0;
   run_interruptible(std::move(progress), [&](Control& control) {
@@ -114,6 +117,7 @@ std::int64_t one_tile(Points<T> x, std::optional<Points<T>> y, std::int64_t i0, 
   require(i0 >= 0 && j0 >= 0 && i1 <= rows.rows && j1 <= (y ? others.rows : rows.rows), "the tile leaves the matrix");
   const MetricKind kind = metric_named(metric);
   const Isa set = isa_named(isa);
+  require_aligned(out);
   T* to = out.data();
   TileStats stats;
   run_interruptible(nb::none(), [&](Control& control) {
@@ -138,6 +142,8 @@ void widen_bfloat16(nb::ndarray<nb::ro, nb::ndim<2>, nb::device::cpu> from, Squa
   const nb::dlpack::dtype type = from.dtype();
   require(type.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Bfloat) && type.bits == 16, "not bfloat16");
   require(from.shape(0) == to.shape(0) && from.shape(1) == to.shape(1), "out has another shape");
+  require_aligned(to);
+  require(reinterpret_cast<std::uintptr_t>(from.data()) % alignof(std::uint16_t) == 0, "an array does not start at a multiple of its item size");
   const auto* source = static_cast<const std::uint16_t*>(from.data());
   auto* target = reinterpret_cast<std::uint32_t*>(to.data());
   const auto rows = static_cast<std::int64_t>(from.shape(0)), cols = static_cast<std::int64_t>(from.shape(1));

@@ -61,6 +61,7 @@ struct Source {
 
 template <class T>
 Source<T> point_source(Points<T> x, const std::string& metric, const std::string& isa, int threads, bool rounding) {
+  require_aligned(x);
   threads = std::min(threads, most_threads);
   require(static_cast<std::int64_t>(x.shape(0)) >= 1 && static_cast<std::int64_t>(x.shape(0)) <= most_rows, "1 to 2^31 - 1 rows are needed");
   require(x.shape(1) >= 1, "at least one coordinate is needed");
@@ -78,12 +79,14 @@ Source<T> point_source(Points<T> x, const std::string& metric, const std::string
 }
 
 Source<float> matrix_source(Vector<float> condensed, std::int64_t n) {
+  require_aligned(condensed);
   require(n >= 1 && n <= most_rows && static_cast<std::int64_t>(condensed.shape(0)) == n * (n - 1) / 2,
           "the condensed matrix of n points has n (n - 1) / 2 entries");
   return {nb::cast(condensed), std::make_unique<CondensedSource>(condensed.data(), n), nullptr};
 }
 
 std::vector<std::int32_t> checked_rows(const Rows& rows, std::int64_t n) {
+  require_aligned(rows);
   std::vector<std::int32_t> out(rows.shape(0));
   for (std::size_t i = 0; i < out.size(); ++i) {
     require(rows.data()[i] >= 0 && rows.data()[i] < n, "an index leaves the rows");
@@ -171,6 +174,7 @@ nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, 
   require(k >= 1 && k <= n && start >= 0 && start < n && threads >= 1, "1 <= k <= n and 0 <= start < n are needed");
   Landmarks<T> landmarks;
   if (indices.shape(0) > 0) {
+    require_aligned(radii, distances);
     require(radii.shape(0) == indices.shape(0) && static_cast<std::int64_t>(nearest.shape(0)) == n &&
                 static_cast<std::int64_t>(distances.shape(0)) == n,
             "the landmarks to go on from belong to other points");

@@ -36,6 +36,7 @@ float float_at_most(double value) {
 
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
                        nb::object progress, int max_dim, bool keep_witnesses, int isa, bool wide, std::uint64_t block) {
+  require_aligned(condensed);
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
     throw nb::value_error("the condensed matrix of n points has n (n - 1) / 2 entries");
   }
@@ -63,6 +64,7 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
                         nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> neighbor,
                         CondensedArray length, double threshold, std::uint32_t field, int threads, nb::object progress,
                         int max_dim) {
+  require_aligned(start, neighbor, length);
   if (start.shape(0) == 0) throw nb::value_error("start has one entry per row and one more");
   const std::uint64_t n = start.shape(0) - 1;
   if (neighbor.shape(0) != length.shape(0) || n > 4294967290u) throw nb::value_error("neighbor and length have one entry per edge");
@@ -91,6 +93,7 @@ using WordArray = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb
 using PairArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
 void check_source(const CondensedArray& condensed, const LinksResult& links) {
+  require_aligned(condensed);
   if (condensed.shape(0) != links.witnesses || !(links.narrow || links.wide)) {
     throw nb::value_error("these are not the distances of the links, or the links were computed without keep_witnesses");
   }
@@ -107,6 +110,7 @@ nb::object owned(std::vector<T>&& values, std::size_t columns) {
 
 nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, WordArray births, double at, int threads) {
   check_source(condensed, links);
+  require_aligned(births);
   if (births.shape(0) != links.birth_edges.size()) throw nb::value_error("one value per birth edge is needed");
   for (std::size_t k = 0; k < births.shape(0); ++k) {
     if (births.data()[k] >= links.field) throw nb::value_error("values lie in 0 .. p - 1");
@@ -122,6 +126,7 @@ nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, Word
 
 nb::tuple links_expand(const LinksResult& links, CondensedArray condensed, PairArray edges, WordArray values) {
   check_source(condensed, links);
+  require_aligned(edges, values);
   if (edges.shape(0) != values.shape(0)) throw nb::value_error("one value per edge is needed");
   for (std::size_t k = 0; k < edges.shape(0); ++k) {
     const std::uint32_t u = edges.data()[2 * k], v = edges.data()[2 * k + 1];

@@ -116,3 +116,13 @@ def test_every_place_of_a_bad_value_is_found(dtype):
                 as_points(points)
     points = np.full((300, 37), -np.finfo(dtype).max)
     assert np.shares_memory(as_points(points), points)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_that_start_anywhere_are_taken(dtype):
+    """A field of a packed record, or bytes of a file after an odd header: contiguous for numpy, but not aligned."""
+    x = np.random.default_rng(0).normal(size=(20, 5)).astype(dtype)
+    shifted = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(dtype).reshape(x.shape)
+    assert not shifted.flags.aligned
+    assert as_points(shifted).flags.aligned
+    np.testing.assert_array_equal(ti.pairwise_distances(shifted), ti.pairwise_distances(x))

@@ -65,7 +65,7 @@ class DistanceMatrix:
                 + (" (float32 holds up to 3.4e38: scale the points down first)" if condensed[bad] == np.inf else ""))
         if not (0 <= self.rounding < np.inf):
             raise InputError(f"rounding is {self.rounding}; a finite number >= 0 is needed")
-        condensed = np.ascontiguousarray(condensed).view()
+        condensed = np.require(condensed, requirements=["C_CONTIGUOUS", "ALIGNED"]).view()
         condensed.flags.writeable = False
         object.__setattr__(self, "condensed", condensed)
         object.__setattr__(self, "n", n)
