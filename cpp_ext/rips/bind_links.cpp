@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -34,6 +35,15 @@ float float_at_most(double value) {
   return static_cast<double>(rounded) > value ? std::nextafter(rounded, -1.0f) : rounded;
 }
 
+// FNV-1a over the bits of all distances.
+std::uint64_t fingerprint(const CondensedArray& condensed) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (std::size_t k = 0; k < condensed.shape(0); ++k) {
+    hash = (hash ^ std::bit_cast<std::uint32_t>(condensed.data()[k])) * 1099511628211u;
+  }
+  return hash;
+}
+
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
                        nb::object progress, int max_dim, bool keep_witnesses, int isa, bool wide, std::uint64_t block) {
   require_aligned(condensed);
@@ -57,6 +67,7 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
     result.narrow.reset();
     result.wide.reset();
   }
+  if (keep_witnesses) result.fingerprint = fingerprint(condensed);
   return result;
 }
 
@@ -92,9 +103,11 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
 using WordArray = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using PairArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
+// Witnesses are read for the edges and in the order of the distances that they were found for: any other distances would lead
+// to entries that were never written.
 void check_source(const CondensedArray& condensed, const LinksResult& links) {
   require_aligned(condensed);
-  if (condensed.shape(0) != links.witnesses || !(links.narrow || links.wide)) {
+  if (condensed.shape(0) != links.witnesses || !(links.narrow || links.wide) || fingerprint(condensed) != links.fingerprint) {
     throw nb::value_error("these are not the distances of the links, or the links were computed without keep_witnesses");
   }
 }

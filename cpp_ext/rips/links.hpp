@@ -35,6 +35,7 @@ struct LinksResult {
   std::unique_ptr<std::uint16_t[]> narrow;
   std::unique_ptr<std::uint32_t[]> wide;
   std::uint64_t witnesses = 0;
+  std::uint64_t fingerprint = 0;  // of the distances, when the witnesses are kept: they mean nothing for others
 
   std::uint64_t edges = 0;
   ScanCounts scan;
