@@ -112,9 +112,10 @@ template <class T>
 std::int64_t one_tile(Points<T> x, std::optional<Points<T>> y, std::int64_t i0, std::int64_t j0, Square<T> out,
                       const std::string& metric, const std::string& isa) {
   const MatrixView<T> rows = view(x), others = view(y);
-  const auto i1 = i0 + static_cast<std::int64_t>(out.shape(0)), j1 = j0 + static_cast<std::int64_t>(out.shape(1));
+  const auto down = static_cast<std::int64_t>(out.shape(0)), across = static_cast<std::int64_t>(out.shape(1));
   require(!y || rows.cols == others.cols, "x and y differ in width");
-  require(i0 >= 0 && j0 >= 0 && i1 <= rows.rows && j1 <= (y ? others.rows : rows.rows), "the tile leaves the matrix");
+  require(i0 >= 0 && j0 >= 0 && i0 <= rows.rows - down && j0 <= (y ? others.rows : rows.rows) - across, "the tile leaves the matrix");
+  const std::int64_t i1 = i0 + down, j1 = j0 + across;
   const MetricKind kind = metric_named(metric);
   const Isa set = isa_named(isa);
   require_aligned(out);

@@ -90,7 +90,7 @@ struct Lattice {
     std::iota(coarse.begin(), coarse.end(), 0);
   }
   bool is_coarse(std::size_t column) const {
-    return low[column] == std::numeric_limits<int>::max() || high[column] - low[column] <= most_bits;
+    return low[column] == std::numeric_limits<int>::max() || std::int64_t{high[column]} - low[column] <= most_bits;
   }
   template <class T>
   void see(const T* row) {
