@@ -23,7 +23,7 @@ LAYERS = [
     {"comparison"},
     # One layer: a profile writes its own report, and so does a track.
     {"cautions", "profile", "profile_file", "report", "track", "track_cache", "track_file", "checkpoints", "diff"},
-    {"cli", "demo"},
+    {"cli", "cli_values", "demo"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that
 # are themselves imported inside functions.

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import topo_interp as ti
-from topo_interp.cli import _call, _loaded, app
+from topo_interp.cli import app
+from topo_interp.cli_values import called, loaded
 
 MODULE = """
 import torch
@@ -161,9 +162,9 @@ def test_an_interrupt_is_exit_130(run, store, monkeypatch):
 
 def test_calls_are_values():
     assert (
-        _call("pca(50)", ("pca",), "--steps") == ti.pca(50) == _call(" pca( k = 50 ) ", ("pca",), "--steps")
+        called("pca(50)", ("pca",), "--steps") == ti.pca(50) == called(" pca( k = 50 ) ", ("pca",), "--steps")
     )
-    assert _call("centered", ("centered",), "--steps") == ti.centered()
+    assert called("centered", ("centered",), "--steps") == ti.centered()
 
 
 def test_objects_are_loaded_by_address(tmp_path, monkeypatch):
@@ -172,10 +173,10 @@ def test_objects_are_loaded_by_address(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     before = list(sys.path)
-    assert _loaded("loaded_here:A.x", "--probe") == [1] and _loaded("loaded_here:f", "--probe") == 2
-    assert type(_loaded("loaded_here:A", "--model")).__name__ == "A"
+    assert loaded("loaded_here:A.x", "--probe") == [1] and loaded("loaded_here:f", "--probe") == 2
+    assert type(loaded("loaded_here:A", "--model")).__name__ == "A"
     with pytest.raises(ti.InputError, match="can not be called without arguments .*'k'"):
-        _loaded("loaded_here:g", "--model")
+        loaded("loaded_here:g", "--model")
     assert sys.path == before
     del sys.modules["loaded_here"]
 

@@ -5,13 +5,7 @@ Exit codes: 0 done, 1 an error that the package names (one line on standard erro
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import functools
-import importlib
-import inspect
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from topo_interp._errors import InputError, TopoInterpError
+from topo_interp.cli_values import SELECTORS, STEPS, called, loaded, table_of
 
 __all__ = ["app", "main"]
 
@@ -108,10 +103,10 @@ def capture(
     """Run a model over a probe set and write what its layers output to a store."""
     import topo_interp as ti
 
-    selector = _call(rows, _SELECTORS, "--rows")
+    selector = called(rows, SELECTORS, "--rows")
     store = ti.capture(
-        _loaded(model, "--model"),
-        _loaded(probe, "--probe"),
+        loaded(model, "--model"),
+        loaded(probe, "--probe"),
         sites,
         rows=selector,
         dtype=dtype,
@@ -162,7 +157,7 @@ def report(
     else:
         recipe = ti.Rips(
             metric,
-            steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()),
+            steps=tuple(called(step, STEPS, "--steps") for step in steps or ()),
             max_dim=max_dim,
             threshold=threshold,
         )
@@ -215,8 +210,8 @@ def track(
     import topo_interp as ti
     from topo_interp.checkpoints import captured_stores, checkpoint_files, stores_of_run
 
-    recipe = ti.Rips(metric, steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
-    table = None if metrics is None else _table(metrics)
+    recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
+    table = None if metrics is None else table_of(metrics)
     folder = cache or run / ".topo-interp"
     failed: dict[int, str] = {}
     if model is None and probe is None:
@@ -224,10 +219,10 @@ def track(
     else:
         if model is None or probe is None or not sites:
             raise InputError("checkpoint files need all of --model, --probe and --sites")
-        files, network, selector = checkpoint_files(run), _loaded(model, "--model"), _call(rows, _SELECTORS, "--rows")
+        files, network, selector = checkpoint_files(run), loaded(model, "--model"), called(rows, SELECTORS, "--rows")
 
         def keep(filled: Any, path: Path) -> None:
-            ti.capture(filled, _loaded(probe, "--probe"), sites, rows=selector, out=path, progress=False)  # type: ignore[arg-type]
+            ti.capture(filled, loaded(probe, "--probe"), sites, rows=selector, out=path, progress=False)  # type: ignore[arg-type]
 
         settings = {"model": model, "probe": probe, "sites": sites, "rows": rows}
         if fresh:  # the probe set may be another one under the same name
@@ -273,7 +268,7 @@ def diff(
 
     if not out.parent.is_dir():
         raise InputError(f"there is no folder {str(out.parent)!r} to write {out.name!r} into; make it first")
-    recipe = ti.Rips(metric, steps=tuple(_call(step, _STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
+    recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
     found = ti.diff(ti.open_store(a), ti.open_store(b), recipe, draws=draws, seed=seed, n_jobs=jobs, progress=not quiet)
     frame = found.to_frame()
     frame.to_parquet(out, index=False)
@@ -290,17 +285,6 @@ def _now() -> float:
     import time
 
     return time.time()
-
-
-def _table(path: Path) -> Any:
-    import pandas as pd
-
-    if not path.is_file():
-        raise InputError(f"--metrics {str(path)!r}: there is no such file")
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    if "step" not in table:
-        raise InputError(f"--metrics {str(path)!r} has no column 'step'; its columns are {', '.join(map(str, table.columns))}")
-    return table
 
 
 @app.command(epilog="Example: topo-interp info run.acts --verify")
@@ -371,71 +355,6 @@ def demo(
     made = run_demo(out, seed=seed, quick=quick, progress=not quiet)
     if not quiet:
         made.show()
-
-
-_SELECTORS = ("every_row", "mean_pool", "last_token", "first_token", "every_token", "spatial_mean")
-_STEPS = ("centered", "standardized", "normalized", "pca", "drop_top_coordinates")
-
-
-def _call(text: str, names: tuple[str, ...], option: str) -> Any:
-    """``name`` or ``name(1, key=2)`` with literal arguments, of the named public functions."""
-    import topo_interp as ti
-
-    wrong = InputError(
-        f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: 'pca(50)'"
-    )
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-        call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
-        arguments = [ast.literal_eval(item) for item in call.args]
-        options = {str(item.arg): ast.literal_eval(item.value) for item in call.keywords}
-    except (SyntaxError, ValueError):
-        raise wrong from None
-    if not isinstance(call.func, ast.Name) or call.func.id not in names:
-        raise wrong
-    try:
-        return getattr(ti, call.func.id)(*arguments, **options)
-    except TypeError as error:
-        raise InputError(f"{option} {text!r}: {error}") from None
-
-
-def _loaded(address: str, option: str) -> Any:
-    """The object behind ``module:name``; a function without arguments is called."""
-    module, _, name = address.partition(":")
-    if not module or not name:
-        raise InputError(
-            f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn"
-        )
-    with _on_path(os.getcwd()):
-        try:
-            found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"{option} {address!r}: {error}; run from the folder that holds {module.split('.')[0]}.py"
-            ) from None
-        except AttributeError as error:
-            raise InputError(f"{option} {address!r}: {error}") from None
-        # A torch module and a DataLoader are used as they are; classes and functions make one.
-        if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
-            try:
-                inspect.signature(found).bind()
-            except TypeError as error:
-                raise InputError(
-                    f"{option} {address!r} can not be called without arguments ({error}); "
-                    "write a function without arguments that returns what is needed"
-                ) from None
-            return found()
-        return found
-
-
-@contextlib.contextmanager
-def _on_path(folder: str) -> Any:
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):
-            sys.path.remove(folder)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def test_pairing_moves_the_second_cloud_only(points):
 
 
 def test_a_factory_is_stored_by_its_name(points):
-    null = nulls.Reinitialized("topo_interp.inference.rotations:haar_orthogonal")
+    null = nulls.reinitialized("topo_interp.inference.rotations:haar_orthogonal")
     assert value_from_json(null.to_json()) == null
     with pytest.raises(InputError, match="module:name"):
         nulls.reinitialized(lambda seed: points)
@@ -124,7 +124,7 @@ def test_a_reinitialized_capture_is_shared_by_the_sites(points, monkeypatch):
         return reinitialize_two_sites(seed)
 
     monkeypatch.setattr(module, "_capture_for_this_test", factory, raising=False)
-    draw = nulls.Reinitialized(f"{module.__name__}:_capture_for_this_test").prepare(12, nulls.draw_rng(0, 0))
+    draw = nulls.reinitialized(f"{module.__name__}:_capture_for_this_test").prepare(12, nulls.draw_rng(0, 0))
     np.testing.assert_array_equal(draw.points(points, site="late"), 2 * draw.points(points, site="early"))
     assert len(calls) == 1
     with pytest.raises(InputError, match="'middle'"):

@@ -1,0 +1,93 @@
+"""What the words on a command line stand for: calls of public functions, objects of the user's modules, tables."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import importlib
+import inspect
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from topo_interp._errors import InputError
+
+__all__ = ["SELECTORS", "STEPS", "called", "loaded", "table_of"]
+
+SELECTORS = ("every_row", "mean_pool", "last_token", "first_token", "every_token", "spatial_mean")
+STEPS = ("centered", "standardized", "normalized", "pca", "drop_top_coordinates")
+
+
+def called(text: str, names: tuple[str, ...], option: str) -> Any:
+    """``name`` or ``name(1, key=2)`` with literal arguments, of the named public functions."""
+    import topo_interp as ti
+
+    wrong = InputError(
+        f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: 'pca(50)'"
+    )
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
+        arguments = [ast.literal_eval(item) for item in call.args]
+        options = {str(item.arg): ast.literal_eval(item.value) for item in call.keywords}
+    except (SyntaxError, ValueError):
+        raise wrong from None
+    if not isinstance(call.func, ast.Name) or call.func.id not in names:
+        raise wrong
+    try:
+        return getattr(ti, call.func.id)(*arguments, **options)
+    except TypeError as error:
+        raise InputError(f"{option} {text!r}: {error}") from None
+
+
+def loaded(address: str, option: str) -> Any:
+    """The object behind ``module:name``; a function without arguments is called."""
+    module, _, name = address.partition(":")
+    if not module or not name:
+        raise InputError(
+            f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn"
+        )
+    with _on_path(os.getcwd()):
+        try:
+            found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{option} {address!r}: {error}; run from the folder that holds {module.split('.')[0]}.py"
+            ) from None
+        except AttributeError as error:
+            raise InputError(f"{option} {address!r}: {error}") from None
+        # A torch module and a DataLoader are used as they are; classes and functions make one.
+        if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
+            try:
+                inspect.signature(found).bind()
+            except TypeError as error:
+                raise InputError(
+                    f"{option} {address!r} can not be called without arguments ({error}); "
+                    "write a function without arguments that returns what is needed"
+                ) from None
+            return found()
+        return found
+
+
+@contextlib.contextmanager
+def _on_path(folder: str) -> Any:
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
+
+
+def table_of(path: Path) -> Any:
+    """The table in a CSV or parquet file, with a column "step"."""
+    import pandas as pd
+
+    if not path.is_file():
+        raise InputError(f"--metrics {str(path)!r}: there is no such file")
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    if "step" not in table:
+        raise InputError(f"--metrics {str(path)!r} has no column 'step'; its columns are {', '.join(map(str, table.columns))}")
+    return table

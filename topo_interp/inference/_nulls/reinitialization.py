@@ -1,0 +1,103 @@
+"""The null of a network that has learned nothing: the same capture from fresh random weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.arrays import as_points
+from topo_interp.inference._nulls.base import Draw, Null
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Reinitialized", "reinitialized"]
+
+@dataclasses.dataclass(frozen=True)
+class Reinitialized(Null, kind="reinitialized"):
+    """See :func:`reinitialized`."""
+
+    factory: str
+
+    def __post_init__(self) -> None:
+        _resolve(self.factory)
+
+    def prepare(self, n: int, rng: np.random.Generator, rows_table: pandas.DataFrame | None = None) -> Draw:
+        return _Recaptured(_resolve(self.factory)(int(rng.integers(2**31))), self.factory)
+
+    def covers(self, groups: Sequence[str]) -> bool:
+        return True  # the same inputs are captured again, with whatever design they have
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Recaptured(Draw):
+    captured: Any
+    factory: str
+
+    def points(self, points: np.ndarray, *, site: str = "", member: int = 0) -> np.ndarray:
+        source = self.captured
+        if isinstance(source, Mapping):
+            if site not in source:
+                raise InputError(f"{self.factory} captured {sorted(source)} and not the site {site!r}; capture the same sites")
+            source = source[site]
+        fresh = as_points(source, name=f"the capture of {self.factory}")
+        if len(fresh) != len(points):
+            raise InputError(f"{self.factory} captured {len(fresh)} rows and the cloud has {len(points)}; use the same inputs")
+        return fresh
+
+
+def reinitialized(factory: Any) -> Reinitialized:
+    """The same capture from a model with fresh random weights: what the architecture and the inputs do by themselves.
+
+    >>> import sys, types
+    >>> import topo_interp as ti
+    >>> module = sys.modules["my_capture"] = types.ModuleType("my_capture")  # stands for a file my_capture.py
+    >>> module.fresh = lambda seed: np.random.default_rng(seed).normal(size=(3, 2))
+    >>> null = reinitialized("my_capture:fresh")
+    >>> null.draw(np.zeros((3, 2)), ti.nulls.draw_rng(0, 0)).shape
+    (3, 2)
+
+    Args:
+        factory: ``factory(seed)`` re-initializes the model, captures the same inputs and returns the points ``(n, d)``, or a
+            mapping from site to points (a store). It must be importable, because a null is a value: give the function
+            itself or ``"module:name"``.
+
+    Raises:
+        InputError: a factory that can not be imported by its name; when it is drawn, another number of rows or a missing site.
+
+    Cost: one capture a draw.
+    """
+    if isinstance(factory, str):
+        return Reinitialized(factory)
+    name = f"{getattr(factory, '__module__', '?')}:{getattr(factory, '__qualname__', type(factory).__name__)}"
+    try:
+        found = _resolve(name)
+    except InputError:
+        found = None
+    if found is not factory:
+        raise InputError(
+            f"the factory {name} can not be imported by its name, and a null must be storable: define it with def at the "
+            "top of a module and give that function, or 'module:name'"
+        )
+    return Reinitialized(name)
+
+
+
+
+
+
+def _resolve(name: str) -> Any:
+    import importlib
+
+    module, colon, path = str(name).partition(":")
+    if not colon:
+        raise InputError(f"the factory is {name!r}; 'module:name' of a function is needed")
+    try:
+        return functools.reduce(getattr, path.split("."), importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the factory {name!r} can not be imported ({error}); give 'module:name' of a function") from None
