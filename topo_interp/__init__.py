@@ -20,6 +20,7 @@ from topo_interp.activations.selectors import last_token as last_token
 from topo_interp.activations.selectors import mean_pool as mean_pool
 from topo_interp.activations.selectors import spatial_mean as spatial_mean
 from topo_interp.activations.selectors import token_at as token_at
+from topo_interp.activations.split import Split as Split
 from topo_interp.activations.store import ActivationStore as ActivationStore
 from topo_interp.activations.store import open_store as open_store
 from topo_interp.activations.text import capture_text as capture_text
@@ -96,10 +97,8 @@ from topo_interp.inference.detectable import noise_floor as noise_floor
 from topo_interp.inference.estimate import Estimate as Estimate
 from topo_interp.inference.explore import Claim as Claim
 from topo_interp.inference.explore import Confirmation as Confirmation
-from topo_interp.inference.explore import Split as Split
 from topo_interp.inference.explore import confirm as confirm
 from topo_interp.inference.explore import explore as explore
-from topo_interp.inference.explore import split as split
 from topo_interp.inference.groups import GroupTest as GroupTest
 from topo_interp.inference.groups import mmd_test as mmd_test
 from topo_interp.inference.groups import permutation_test as permutation_test

@@ -26,25 +26,31 @@ def claim(site: str, draws: int = 19) -> ti.Claim:
 
 def test_the_halves_are_disjoint_fixed_and_together_everything():
     s = store()
-    one, two = ti.split(s, 0.5, seed=1), ti.split(s, 0.5, seed=1)
+    one, two = s.split(0.5, seed=1), s.split(0.5, seed=1)
     explored = set(one.explore.rows.index)
     assert explored == set(two.explore.rows.index) and len(explored) == 30
-    assert explored != set(ti.split(s, 0.5, seed=2).explore.rows.index)
+    assert explored != set(s.split(0.5, seed=2).explore.rows.index)
     assert explored | set(one._sealed.rows.index) == set(range(60)) and len(one._sealed.rows) == 30
-    assert len(ti.split(s, 0.25).explore.rows) == 45
+    assert len(s.split(0.25).explore.rows) == 45
+
+
+def test_a_split_is_a_mapping_of_the_explored_half():
+    halves = store().split(seed=1)
+    assert list(halves) == ["circle", "noise"] and len(halves) == 2
+    assert list(halves["noise"].rows) == list(halves.rows.index) and halves["noise"].points.shape == (30, 5)
 
 
 def test_rows_of_a_group_stay_together():
     s = store(grouped=True)
     with pytest.raises(InputError, match="by='template'"):
-        ti.split(s)
-    halves = ti.split(s, by="word")
+        s.split()
+    halves = s.split(by="word")
     words = set(halves.explore.rows["word"]), set(halves._sealed.rows["word"])
     assert not words[0] & words[1] and len(words[0]) == len(words[1]) == 5
 
 
 def test_explore_many_confirm_once():
-    halves = ti.split(store(), log=None)
+    halves = store().split(log=None)
     assert "sealed; 0 tests tried" in repr(halves)
     assert ti.explore(claim("noise"), halves).p_value > 0.05
     assert ti.explore(claim("circle"), halves).p_value == 0.05
@@ -60,7 +66,7 @@ def test_explore_many_confirm_once():
 
 
 def test_several_claims_share_the_opening():
-    halves = ti.split(store())
+    halves = store().split()
     result = ti.confirm([claim("circle", 39), claim("noise", 39)], halves)
     circle, noise = (estimate.p_value for estimate in result.estimates)
     assert result.p_holm == (2 * circle, max(noise, 2 * circle))
@@ -68,11 +74,11 @@ def test_several_claims_share_the_opening():
 
 def test_the_log_on_disk_remembers_the_opening(tmp_path):
     log = tmp_path / "split.jsonl"
-    ti.explore(claim("circle"), ti.split(store(), log=log))
-    again = ti.split(store(), log=log)
+    ti.explore(claim("circle"), store().split(log=log))
+    again = store().split(log=log)
     assert again.explored == 1 and not again.opened
     ti.confirm(claim("circle"), again)
-    third = ti.split(store(), log=log)
+    third = store().split(log=log)
     assert third.opened and "opened; 1 tests tried" in repr(third)
     with pytest.raises(SealError, match="opened before"):
         ti.confirm(claim("circle"), third)
@@ -81,15 +87,15 @@ def test_the_log_on_disk_remembers_the_opening(tmp_path):
 @pytest.mark.parametrize("change", [{"seed": 5}, {"confirm": 0.4}, {"by": "word"}])
 def test_a_log_belongs_to_one_split(tmp_path, change):
     log = tmp_path / "split.jsonl"
-    ti.split(store(), log=log)
+    store().split(log=log)
     with pytest.raises(SealError, match="log of another split"):
-        ti.split(store(), log=log, **change)
+        store().split(log=log, **change)
     with pytest.raises(SealError, match="log of another split"):
-        ti.split(store(seed=1), log=log)
+        store(seed=1).split(log=log)
 
 
 def test_a_mistyped_site_does_not_cost_the_seal():
-    halves = ti.split(store())
+    halves = store().split()
     with pytest.raises(InputError, match="no site 'circel'"):
         ti.confirm(claim("circel"), halves)
     assert not halves.opened
@@ -99,10 +105,10 @@ def test_a_claim_is_a_value_and_arguments_are_checked():
     one = claim("circle")
     assert ti.Claim.from_json(one.to_json()) == one
     with pytest.raises(InputError, match="between 0 and 1"):
-        ti.split(store(), 1.0)
+        store().split(1.0)
     with pytest.raises(InputError, match="no column"):
-        ti.split(store(), by="color")
+        store().split(by="color")
     with pytest.raises(InputError, match="one half empty"):
-        ti.split(store(), 0.001)
+        store().split(0.001)
     with pytest.raises(InputError, match="holds no claim"):
-        ti.confirm([], ti.split(store()))
+        ti.confirm([], store().split())

@@ -19,10 +19,11 @@ from topo_interp.activations.inputs import Call, item_count, key_mask, only_devi
 from topo_interp.activations.labels import Labels
 from topo_interp.activations.model_checks import generators, may_stop_early
 from topo_interp.activations.row_log import Reservoir, RowLog
+from topo_interp.activations.row_table import finish_store
 from topo_interp.activations.selectors import EveryToken, MeanPool, RowSelector, Tokens, TokenSelector
 from topo_interp.activations.sites import Site
 from topo_interp.activations.sources import MemoryShard
-from topo_interp.activations.store import ActivationStore, finish_store, open_store
+from topo_interp.activations.store import ActivationStore, open_store
 from topo_interp.activations.vocabulary import Vocabulary
 
 __all__ = ["Run"]

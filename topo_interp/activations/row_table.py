@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp.activations.files import check_file
+from topo_interp.activations.files import StoreFolder, check_file
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["check_storable", "read_rows", "row_table", "store_digest"]
+__all__ = ["check_storable", "finish_store", "read_rows", "row_table", "store_digest"]
 
 
 def row_table(rows: DataFrame | Mapping[str, Any] | None, count: int) -> DataFrame:
@@ -74,3 +74,15 @@ def store_digest(shards: Mapping[str, str], table: DataFrame, factors: Sequence[
         ]
         state.update(json.dumps([name, values], default=str).encode())
     return state.hexdigest()[:16]
+
+
+def finish_store(
+    folder: StoreFolder, table: DataFrame, factors: Sequence[str], info: Mapping[str, Any]
+) -> None:
+    """Seal a folder whose shards are written."""
+
+    def digest(shards: Mapping[str, Any]) -> str:
+        return store_digest({site: entry["sha256"] for site, entry in shards.items()}, table, factors)
+
+    check_storable(table)
+    folder.finish(table, {"groups": list(factors), "info": dict(info), "digest": digest})

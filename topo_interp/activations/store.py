@@ -18,14 +18,22 @@ from topo_interp._errors import InputError, SealError
 from topo_interp.activations.encoding import decode
 from topo_interp.activations.files import StoreFolder, check_file, read_manifest, shard_sha256
 from topo_interp.activations.group_means import GroupMeans, Projection, Residuals, Rows
-from topo_interp.activations.row_table import check_storable, read_rows, store_digest
+from topo_interp.activations.row_choice import (
+    group_codes,
+    is_constant,
+    named_columns,
+    orthonormal,
+    positions_of,
+)
+from topo_interp.activations.row_table import finish_store, read_rows, store_digest
 from topo_interp.activations.sources import Derived, Shard, Source
+from topo_interp.activations.split import Split, split
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["ActivationStore", "finish_store", "open_store"]
+__all__ = ["ActivationStore", "open_store"]
 
 
 class MissingSiteError(InputError, KeyError):
@@ -194,7 +202,7 @@ class ActivationStore(Mapping[str, PointCloud]):
                 ) from error
             name = rows
         else:
-            index = _positions(np.asarray(rows), len(table))
+            index = positions_of(np.asarray(rows), len(table))
             name = f"{len(index)} of {len(table)} rows"
         if len(index) == 0:
             raise InputError(f"select({rows!r}) leaves none of the {len(table)} rows; see store.rows")
@@ -206,11 +214,11 @@ class ActivationStore(Mapping[str, PointCloud]):
 
         The new row table has the columns of ``by``, each column that is constant within every group, and ``count``.
         """
-        columns = self._columns(by, "means")
-        codes, first = self._codes(columns)
+        columns = named_columns(self._rows, by, "means")
+        codes, first = group_codes(self._rows, columns)
         table = self._rows.iloc[first].reset_index(drop=True)
         constant = [
-            name for name in self._rows.columns if name in columns or self._is_constant(name, codes, first)
+            name for name in self._rows.columns if name in columns or is_constant(self._rows[name], codes, first)
         ]
         table = table[constant].assign(count=np.bincount(codes))
         function = GroupMeans(codes, len(first))
@@ -224,8 +232,8 @@ class ActivationStore(Mapping[str, PointCloud]):
         The effects are fitted together by least squares, so every group mean of every column is zero afterwards, also when
         the design is not balanced. Cost for several columns: the cube of the number of their levels.
         """
-        columns = self._columns(by, "without")
-        pairs = [self._codes([name]) for name in columns]
+        columns = named_columns(self._rows, by, "without")
+        pairs = [group_codes(self._rows, [name]) for name in columns]
         function = Residuals(tuple(codes for codes, _ in pairs), tuple(len(first) for _, first in pairs))
         return self._derive(function, self._rows, f"without({', '.join(columns)})", lambda shape: shape)
 
@@ -242,9 +250,36 @@ class ActivationStore(Mapping[str, PointCloud]):
         sources: dict[str, Source] = {}
         for site, rows in chosen.items():
             source = self._source(site)
-            matrix = _orthonormal(rows, source.shape[1], site)
+            matrix = orthonormal(rows, source.shape[1], site)
             sources[site] = Derived(source, Projection(matrix), (source.shape[0], len(matrix)))
         return self._with(sources, self._rows, "project")
+
+    def split(
+        self, confirm: float = 0.5, *, seed: int = 0, by: str | None = None, log: str | os.PathLike[str] | None = None
+    ) -> Split:
+        """The rows in two halves: one to explore, one that is sealed until :func:`topo_interp.confirm` opens it once.
+
+        Which half a row belongs to is decided by a hash of its identity and the seed, so it is fixed from the capture on and
+        no result can move it. Rows that share a group (an item, a sequence, a template) stay together. The result is a
+        mapping from sites to the clouds of the explored half: ``ti.profile(halves, ...)`` writes what was tried into its log.
+
+        >>> import topo_interp as ti
+        >>> store = ti.store_from_arrays({"ring": ti.shapes.circle(40)})
+        >>> store.split(confirm=0.5, seed=0)
+        Split(20 rows to explore, 20 sealed; 0 tests tried)
+
+        Args:
+            confirm: share of the groups that are sealed.
+            seed: another seed gives another split, which is a new store of tests: choose it before looking.
+            by: the row-table column whose values stay together; needed when rows are grouped by several columns.
+            log: file (JSON lines) that remembers what was tried and whether the sealed half was opened, also in the next
+                session; without it the log lives as long as the split.
+
+        Raises:
+            InputError: rows are grouped by several columns and ``by`` is not given; a half would be empty.
+            SealError: the log belongs to another store or another split.
+        """
+        return split(self, confirm, seed=seed, by=by, log=log)
 
     def _derive(
         self,
@@ -262,38 +297,6 @@ class ActivationStore(Mapping[str, PointCloud]):
         info = {**self._info, "steps": [*self._info.get("steps", ()), step]}
         return ActivationStore(sources, table, factors=self._factors, info=info, count=len(table))
 
-    def _columns(self, by: str | Sequence[str], name: str) -> list[str]:
-        columns = [by] if isinstance(by, str) else list(by or ())
-        for column in columns:
-            if column not in self._rows:
-                raise InputError(
-                    f"{name}(by={column!r}): no such column; columns: {', '.join(map(str, self._rows.columns))}"
-                )
-            if self._rows[column].isna().any():
-                raise InputError(
-                    f"{name}(by={column!r}): the column has missing values; select the rows that have one first"
-                )
-        if not columns:
-            raise InputError(
-                f"{name}(by=[]) names no column; columns: {', '.join(map(str, self._rows.columns))}"
-            )
-        return columns
-
-    def _codes(self, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Group number of each row, in order of first appearance, and the first row of each group."""
-        codes = self._rows.groupby(columns, sort=False, observed=True).ngroup().to_numpy()
-        seen, first = np.unique(codes, return_index=True)
-        order = np.argsort(first)
-        rank = np.empty(len(seen), dtype=np.int64)
-        rank[order] = np.arange(len(seen))
-        return rank[codes], first[order]
-
-    def _is_constant(self, name: str, codes: np.ndarray, first: np.ndarray) -> bool:
-        column = self._rows[name]
-        spread = column.iloc[first[codes]].reset_index(drop=True)
-        own = column.reset_index(drop=True)
-        return bool(((own == spread) | (own.isna() & spread.isna())).all())
-
     # Disk
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -301,7 +304,7 @@ class ActivationStore(Mapping[str, PointCloud]):
         with StoreFolder(path) as folder:
             for site, source in self._sources.items():
                 array, dtype, offset = source.stored()
-                _check_finite(site, decode(array, dtype, offset))
+                PointCloud(decode(array, dtype, offset), site=site)  # refuses what is not finite
                 folder.shard(site, dtype, source.shape[1], offset).append(array)
             finish_store(folder, self._rows, self._factors, self._info)
         return Path(path)
@@ -390,53 +393,6 @@ def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     return ActivationStore(
         sources, rows, factors=manifest["groups"], info=manifest["info"], path=path, count=entry["count"]
     )
-
-
-def finish_store(
-    folder: StoreFolder, table: DataFrame, factors: Sequence[str], info: Mapping[str, Any]
-) -> None:
-    """Seal a folder whose shards are written."""
-
-    def digest(shards: Mapping[str, Any]) -> str:
-        return store_digest({site: entry["sha256"] for site, entry in shards.items()}, table, factors)
-
-    check_storable(table)
-    folder.finish(table, {"groups": list(factors), "info": dict(info), "digest": digest})
-
-
-def _positions(index: np.ndarray, count: int) -> np.ndarray:
-    if index.dtype == bool:
-        if index.shape != (count,):
-            raise InputError(f"the mask has shape {index.shape}; the store has {count} rows")
-        return np.flatnonzero(index)
-    if index.ndim != 1 or index.dtype.kind not in "iu" and index.size:
-        raise InputError(
-            f"rows are chosen by a query, a boolean mask or integer positions, not by {index.dtype} {index.shape}"
-        )
-    if index.size and not (-count <= index.min() and index.max() < count):
-        raise InputError(
-            f"a position is out of range: {index.min()} to {index.max()}, the store has {count} rows"
-        )
-    return index.astype(np.int64) % count
-
-
-def _orthonormal(rows: Any, width: int, site: str) -> np.ndarray:
-    basis = np.asarray(rows, dtype=np.float64)
-    if basis.ndim != 2 or basis.shape[1] != width:
-        raise InputError(
-            f"the basis for {site!r} has shape {basis.shape}; (k, {width}) is needed, or a dict of one for each site"
-        )
-    off = float(np.abs(basis @ basis.T - np.eye(len(basis))).max(initial=0.0))
-    if not off < 1e-4:
-        raise InputError(
-            f"the rows of the basis for {site!r} are not orthonormal (off by {off:.2g}), so distances would be distorted; "
-            "take np.linalg.qr(basis.T)[0].T"
-        )
-    return basis
-
-
-def _check_finite(site: str, points: np.ndarray) -> None:
-    PointCloud(points, site=site)
 
 
 def _plural(count: int, noun: str) -> str:

@@ -1,0 +1,155 @@
+"""A store in two halves: one to explore, one that is sealed until it is opened once, and the log of what was tried."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topo_interp._errors import InputError, SealError
+from topo_interp.point_cloud import PointCloud
+
+if TYPE_CHECKING:
+    import pandas
+
+    from topo_interp.activations.store import ActivationStore
+
+__all__ = ["Split", "split"]
+
+_COLUMNS = ("half", "site", "recipe", "summary", "null", "draws", "seed", "p_value")
+
+
+class Split(Mapping[str, PointCloud]):
+    """A mapping from sites to the clouds of the explored half, made by :meth:`ActivationStore.split`.
+
+    >>> import topo_interp as ti
+    >>> halves = ti.store_from_arrays({"ring": ti.shapes.circle(40)}).split(confirm=0.5, seed=0)
+    >>> halves["ring"].points.shape, halves.opened
+    ((20, 2), False)
+
+    Attributes:
+        explore: the half to look at, a store.
+    """
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(self, explore: ActivationStore, sealed: ActivationStore, journal: _Journal) -> None:
+        self.explore = explore
+        self._sealed = sealed
+        self._journal = journal
+
+    def __getitem__(self, site: str) -> PointCloud:
+        return self.explore[site]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.explore)
+
+    def __len__(self) -> int:
+        return len(self.explore)
+
+    def __repr__(self) -> str:
+        state = "opened" if self.opened else "sealed"
+        rows = len(self.explore.rows), len(self._sealed.rows)
+        return f"Split({rows[0]} rows to explore, {rows[1]} {state}; {self.explored} tests tried)"
+
+    @property
+    def rows(self) -> pandas.DataFrame:
+        """The row table of the explored half."""
+        return self.explore.rows
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """How the store was made."""
+        return self.explore.info
+
+    @property
+    def opened(self) -> bool:
+        """Whether the sealed half has been opened."""
+        return any(entry["event"] == "opened" for entry in self._journal.entries)
+
+    @property
+    def explored(self) -> int:
+        """How many tests were run on the explored half."""
+        return sum(entry["event"] == "explored" and entry["p_value"] is not None for entry in self._journal.entries)
+
+    def tried(self) -> pandas.DataFrame:
+        """The log: one row per test on either half, and per recipe that was looked at without one, in their order."""
+        import pandas
+
+        rows = [[entry.get(name) for name in _COLUMNS] for entry in self._journal.entries if "p_value" in entry]
+        return pandas.DataFrame(rows, columns=list(_COLUMNS))
+
+    def note(self, entry: Mapping[str, Any]) -> None:
+        """Write one line into the log; nothing is ever taken out of it."""
+        self._journal.add(dict(entry))
+
+    def open_sealed(self, claims: list[dict[str, Any]]) -> ActivationStore:
+        """The sealed half, once: the log says from now on that it has been opened, and for which claims.
+
+        Raises:
+            SealError: it has been opened before.
+        """
+        if self.opened:
+            raise SealError(
+                "the sealed rows have been opened before; a second look is no confirmation: capture new rows, or report this "
+                "result as exploratory"
+            )
+        self.note({"event": "opened", "claims": claims})
+        return self._sealed
+
+
+def split(
+    store: ActivationStore, confirm: float, *, seed: int, by: str | None, log: str | os.PathLike[str] | None
+) -> Split:
+    """What :meth:`ActivationStore.split` does."""
+    table = store.rows
+    if by is None and len(store.groups) > 1:
+        names = ", ".join(map(repr, store.groups))
+        raise InputError(
+            f"rows share values of {names}; rows of both halves would share some: say whose values stay together, e.g. "
+            f"by={store.groups[0]!r}"
+        )
+    if not 0 < confirm < 1:
+        raise InputError(f"confirm is {confirm}; the share of the rows that are sealed lies between 0 and 1")
+    column = by if by is not None else (store.groups[0] if store.groups else None)
+    if column is not None and column not in table:
+        raise InputError(f"by is {column!r}, which is no column of the rows; columns: {', '.join(map(str, table.columns))}")
+    keys = table.index.to_numpy() if column is None else table[column].to_numpy()
+    units, codes = np.unique(keys.astype(str), return_inverse=True)
+    order = np.argsort([hashlib.sha256(f"{seed}\0{unit}".encode()).hexdigest() for unit in units])
+    count = round(confirm * len(units))
+    if not 0 < count < len(units):
+        what = "rows" if column is None else f"values of {column!r}"
+        raise InputError(f"{len(units)} {what} with confirm={confirm} leave one half empty; more are needed")
+    sealed = np.isin(codes, order[:count])
+    about = {"event": "split", "store": store.digest(), "confirm": confirm, "seed": seed, "by": column}
+    journal = _Journal(None if log is None else Path(log), about)
+    return Split(store.select(~sealed), store.select(sealed), journal)
+
+
+class _Journal:
+    """Entries in memory, and in a file of JSON lines when there is one; entries are only ever added."""
+
+    def __init__(self, path: Path | None, about: dict[str, Any]) -> None:
+        self.path = path
+        self.entries: list[dict[str, Any]] = []
+        if path is not None and path.exists():
+            self.entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            if not self.entries or self.entries[0] != about:
+                raise SealError(f"{path} is the log of another split; give another file name, or the same store, seed and shares")
+        else:
+            self.add(about)
+
+    def add(self, entry: dict[str, Any]) -> None:
+        self.entries.append(entry)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry, sort_keys=True, allow_nan=False) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
