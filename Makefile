@@ -1,5 +1,7 @@
 # make demo   install into .venv and run the demonstration
 # make test   install with the test tools and run every test (doctests and notebooks included)
+# make cuda   install with the CUDA module as well, which needs nvcc; fails without
+# make test-cuda   run just the tests that need a CUDA device; fails where there is none
 # make dev    editable install that rebuilds the extension whenever a C++ source has changed
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,8 +11,10 @@ WHEEL ?= .
 SOURCES := pyproject.toml constraints.txt $(shell find topo_interp cpp_ext -type f -not -name '*.pyc' 2>/dev/null)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST_ARGS ?=
+# Without the CUDA module unless asked: CMake's option, OFF, AUTO (where nvcc is found) or ON (fail without).
+export TOPO_INTERP_CUDA ?= OFF
 
-.PHONY: demo test test-fast test-giotto sanitize dev wheel bench bench-check calibrate lint clean
+.PHONY: demo test test-fast test-giotto cuda test-cuda sanitize dev wheel bench bench-check calibrate lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/topo-interp demo
@@ -22,6 +26,16 @@ test: $(VENV)/.installed-dev
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/pytest -m "not slow" --ignore=tests/test_notebooks.py $(PYTEST_ARGS) tests
+
+cuda: export TOPO_INTERP_CUDA = ON
+cuda: $(VENV)/bin/python
+	$(INSTALL) --upgrade --force-reinstall --no-deps "$(WHEEL)"
+	$(INSTALL) "$(WHEEL)[dev]"
+	touch $(VENV)/.installed $(VENV)/.installed-dev
+	$(BIN)/python -c "import os; os.chdir('/'); import topo_interp; print(topo_interp.build_info()['cuda'])"
+
+test-cuda: cuda
+	TOPO_INTERP_REQUIRE_CUDA=1 $(BIN)/pytest -m cuda $(PYTEST_ARGS) tests
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python >= 3.10 is needed, this is " + sys.version)'
@@ -52,7 +66,7 @@ test-giotto:
 
 # The extension under AddressSanitizer and UndefinedBehaviorSanitizer (its tests), then ThreadSanitizer (two threads, one recipe).
 # A stock interpreter needs the runtime preloaded; the instrumented build lies before the installed one on the import path.
-SANITIZED_BUILD = $(INSTALL) --no-deps --upgrade --no-build-isolation -C cmake.build-type=RelWithDebInfo -C install.strip=false
+SANITIZED_BUILD = TOPO_INTERP_CUDA=OFF $(INSTALL) --no-deps --upgrade --no-build-isolation -C cmake.build-type=RelWithDebInfo -C install.strip=false
 SANITIZED_TESTS ?= tests/geometry tests/homology/test_links.py tests/test_fuzz_native.py
 sanitize: $(VENV)/.installed-dev
 	$(INSTALL) "scikit-build-core>=0.10" "nanobind>=2.2,<4" cmake ninja

@@ -22,6 +22,28 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [f"topo_interp from {Path(topo_interp.__file__).parent}"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked ``cuda`` are skipped by name where no device is, and must run where one was demanded (make test-cuda)."""
+    if not any(item.get_closest_marker("cuda") for item in items):
+        return
+    from topo_interp import build_info
+
+    line = build_info()["cuda"]
+    if "device(s)" in line and "emulation" not in line:
+        return
+    if os.environ.get("TOPO_INTERP_REQUIRE_CUDA"):
+        raise pytest.UsageError(f"a CUDA device was demanded: {line}")
+    for item in items:
+        if item.get_closest_marker("cuda"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "no CUDA device" in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were not run: no CUDA device (make test-cuda runs them where one is)")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def away_from_the_sources(tmp_path_factory):
     """Tests run in an empty folder: a process started in the repository root would import the bare source folder."""

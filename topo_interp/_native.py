@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
+from types import ModuleType
+
+from topo_interp._errors import MissingEngineError
 
 try:
     from topo_interp import _cpu as cpu
@@ -13,7 +17,7 @@ except ImportError as error:  # the bare source folder, or a broken build
         f"source folder {Path(__file__).resolve().parent}"
     ) from error
 
-__all__ = ["build_info", "cpu", "default_threads"]
+__all__ = ["build_info", "cpu", "cuda_device", "cuda_module", "default_threads"]
 
 
 def default_threads() -> int:
@@ -29,4 +33,56 @@ def build_info() -> dict[str, str]:
     >>> sorted(build_info())
     ['compiler', 'cuda', 'instruction_set', 'source_hash']
     """
-    return {**cpu.build_info(), "cuda": "not built: this version has no CUDA module"}
+    return {**cpu.build_info(), "cuda": _cuda_line()}
+
+
+def cuda_module() -> ModuleType:
+    """The kernels for the device; TOPO_INTERP_CUDA_EMULATION=1 in the environment asks for the same code run by the CPU,
+    slowly, for tests.
+
+    Raises:
+        MissingEngineError: this build has no such module, or the module is of other sources than the rest.
+    """
+    emulated = os.environ.get("TOPO_INTERP_CUDA_EMULATION", "") not in ("", "0")
+    name = "_cuda_host" if emulated else "_cuda"
+    try:
+        module = importlib.import_module(f"topo_interp.{name}")
+    except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError):  # it is there
+            raise MissingEngineError(f"the CUDA module of this build does not load: {error}; rebuild it with make cuda") from error
+        wanted = "emulation (TOPO_INTERP_CUDA_EMULATION is set)" if emulated else "CUDA module"
+        raise MissingEngineError(
+            f"this build has no {wanted}: where nvcc is installed, build it with make cuda, or with "
+            "TOPO_INTERP_CUDA=ON pip install .; or compute with device='cpu'"
+        ) from None
+    if module.build_info()["source_hash"] != cpu.build_info()["source_hash"]:
+        raise MissingEngineError("the CUDA module was built from other sources than the rest; build both again: make cuda")
+    return module
+
+
+def cuda_device(number: int = 0) -> ModuleType:
+    """The kernels for the device, when device ``number`` is there to run them.
+
+    Raises:
+        MissingEngineError: no such module, driver or device.
+    """
+    module = cuda_module()
+    count = module.device_count()
+    if count == 0:
+        raise MissingEngineError(
+            f"no CUDA device: {module.why_no_device()}; run this on a machine with one, or compute with device='cpu'"
+        )
+    if number >= count:
+        raise MissingEngineError(f"no CUDA device {number}: this process sees {count}, numbered from 0; say device='cuda:0'")
+    return module
+
+
+def _cuda_line() -> str:
+    try:
+        module = cuda_module()
+    except MissingEngineError as error:
+        return f"not built: {error}" if "has no" in str(error) else str(error)
+    line = f"built for {module.build_info()['architectures']}"
+    if module.device_count() == 0:
+        return f"{line}; no CUDA device: {module.why_no_device()}"
+    return f"{line}; {module.device_count()} device(s), the first is {module.device_info(0)['name']}"

@@ -1,0 +1,65 @@
+// The module `_cuda`, and compiled with TOPO_INTERP_EMULATED the module `_cuda_host`, which runs the same code on the host for
+// tests. Each file of cuda/ registers its own functions. Check, release the GIL, call, wrap; nothing else lives here.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <string>
+
+#include "cuda/device.hpp"
+#include "source_hash.hpp"
+#ifdef TOPO_INTERP_EMULATED
+#include "cuda/backend.cuh"
+#endif
+
+namespace nb = nanobind;
+using namespace topo_interp;
+
+namespace {
+
+nb::dict build_info() {
+  nb::dict info;
+  info["architectures"] = cuda::architectures();
+  info["source_hash"] = TOPO_INTERP_SOURCE_HASH;
+#ifdef TOPO_INTERP_CUDA_COMPILER
+  info["compiler"] = TOPO_INTERP_CUDA_COMPILER;
+#endif
+  return info;
+}
+
+nb::dict device_info(int device) {
+  if (device < 0 || device >= cuda::device_count()) throw std::invalid_argument("no such device");
+  const cuda::DeviceInfo found = cuda::device_info(device);
+  nb::dict info;
+  info["name"] = found.name;
+  info["capability"] = nb::make_tuple(found.major, found.minor);
+  info["memory"] = found.memory;
+  info["free"] = found.free;
+  return info;
+}
+
+// OutOfMemory becomes a MemoryError whose two arguments are the bytes that were asked for and the bytes that are free.
+void translate(const std::exception_ptr& thrown, void*) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const cuda::OutOfMemory& error) {
+    PyErr_SetObject(PyExc_MemoryError, nb::make_tuple(error.asked, error.free).ptr());
+  }
+}
+
+}  // namespace
+
+#ifdef TOPO_INTERP_EMULATED
+NB_MODULE(_cuda_host, m) {
+  m.doc() = "The device code of topo_interp run by the CPU, block after block: for tests of its logic, not for use.";
+  m.def("set_memory", [](std::int64_t bytes) { cuda::emulated::limit = bytes; }, nb::arg("bytes"),
+        "How much memory the emulated device has.");
+#else
+NB_MODULE(_cuda, m) {
+  m.doc() = "Kernels of topo_interp on a CUDA device. Use the functions of the package, which check their arguments.";
+#endif
+  nb::register_exception_translator(&translate);
+  m.def("build_info", &build_info, "The device architectures of this build, its compiler, hash of the C++ sources.");
+  m.def("device_count", &cuda::device_count, "Devices that this process can use; 0 without a driver.");
+  m.def("why_no_device", &cuda::why_no_device, "What is missing when there is none.");
+  m.def("device_info", &device_info, nb::arg("device"), "Name, compute capability, bytes of memory, bytes of it that are free.");
+}
