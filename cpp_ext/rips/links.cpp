@@ -155,7 +155,9 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   Tiles<Format> tiles, former;
   bool central_first = true;
   for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
-    const std::uint64_t count = std::min(sorted.count - start, std::max<std::uint64_t>(8192, start / batch_share));
+    // Within a batch nothing is sure, so that the first batches, which are all of a small cloud, must be small.
+    const std::uint64_t least = std::clamp<std::uint64_t>(start / 2, 256, 8192);
+    const std::uint64_t count = std::min(sorted.count - start, std::max(least, start / batch_share));
     const int threads = count < 16384 ? 1 : options.threads;
     tiles.group(sorted.edges.get() + start, count, guides, width, side, threads);
     const auto for_tiles = [&](auto&& body) {
