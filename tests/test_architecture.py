@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Each layer may import itself and the layers before it. The last holds the programs.
 LAYERS = [
-    {"_errors", "_memory", "_native", "_value", "certificate", "point_cloud"},
+    {"_archive", "_errors", "_memory", "_native", "_value", "certificate", "point_cloud"},
     {"arrays", "metrics", "progress"},
     {"activations"},
     {"geometry", "shapes"},
@@ -22,7 +22,7 @@ LAYERS = [
     {"inference"},
     {"comparison"},
     # One layer: a profile writes its own report, and so does a track.
-    {"cautions", "profile", "profile_file", "report", "track", "track_cache", "track_file", "checkpoints", "diff"},
+    {"cautions", "profile", "profile_file", "report", "track", "track_cache", "track_file", "checkpoints", "diff", "diff_file"},
     {"cli", "cli_values", "demo"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that

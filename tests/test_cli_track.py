@@ -100,11 +100,14 @@ def test_diff(call, tmp_path):
     x = np.random.default_rng(0).normal(size=(30, 3))
     for name, points in (("a", x), ("b", 2 * x)):
         ti.store_from_arrays({"layer": points, "flat": np.ones((30, 2))}).save(tmp_path / name)
-    code, out, err = call("diff", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "d.parquet", "--draws", 19)
+    saved = tmp_path / "d.diff"
+    code, out, err = call("diff", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "d.html", "--draws", 19, "--subsamples", 0, "--save", saved)
     assert code == 0 and "warning: flat: rtd is not defined here" in err and "p of 4 tests against 19 random pairings" in out
-    table = pd.read_parquet(tmp_path / "d.parquet").set_index("site")
+    assert "What changed" in (tmp_path / "d.html").read_text(encoding="utf-8")
+    table = pd.read_parquet(tmp_path / "d.measures.parquet").set_index("site")
+    assert len(pd.read_parquet(tmp_path / "d.moved.parquet")) == len(ti.Diff.open(saved).moved_bars())
     assert table.loc["layer", "rtd"] == pytest.approx(0, abs=1e-5) and table.loc["layer", "cka_p_max_t"] == 0.05
-    assert call("diff", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "no" / "d.parquet")[0] == 1
+    assert call("diff", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "no" / "d.html")[0] == 1
 
 
 class _Runs:

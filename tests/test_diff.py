@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.spatial.distance import pdist
 
 import topo_interp as ti
 
@@ -46,6 +48,51 @@ def test_p_values(found):
 def test_a_site_that_can_not_be_compared_is_a_row(found):
     row = found.to_frame().set_index("site").loc["flat"]
     assert np.isnan(row["rtd"]) and "rtd is not defined here" in row["error"]
+
+
+def test_distances_of_the_diagrams(found):
+    row = found.to_frame().set_index("site").loc["noisy"]
+    x, y = (np.asarray(points) / np.median(pdist(points)) for points in (A["noisy"], B["noisy"]))
+    for dim in (0, 1):
+        pair = [ti.Rips(max_dim=1)(points) for points in (x, y)]
+        assert row[f"bottleneck_dim{dim}"] == pytest.approx(ti.bottleneck(*pair, dim).value, abs=1e-5)
+        assert row[f"wasserstein_dim{dim}"] == pytest.approx(ti.wasserstein(*pair, dim).value, abs=1e-3)  # a solver of its own
+    again = ti.diff({"noisy": A["noisy"]}, {"noisy": B["noisy"]}, ti.Rips(), draws=9, seed=1, n_jobs=2, progress=False).to_frame().iloc[0]
+    names = [name for name in again.index if name.endswith(("_low", "_high")) and "chance" not in name]
+    assert len(names) == 16 and (again[names] == row[names]).all()
+    assert (found.to_frame()["bottleneck_bound"] < 1e-4).all()
+
+
+def test_the_bars_that_moved_and_their_rows():
+    angle = 2 * np.pi * np.arange(24) / 24
+    ring = np.c_[np.cos(angle), np.sin(angle)]
+    # Two loops, of which the second closes; two rows are left out, so that a row's number is not its place.
+    shapes = [np.r_[ring, 0.5 * ring * [1, open_] + [9, 0]] for open_ in (1, 0)]
+    stores = [ti.store_from_arrays({"layer": np.r_[[[0, 30], [0, 31]], x]}).select(np.arange(2, 50)) for x in shapes]
+    found = ti.diff(*stores, ti.Rips(), draws=9, subsamples=0, progress=False)
+    loops = found.moved_bars().query("dim == 1 and kind == 'vanishes'")
+    assert loops["rows_a"].map(sorted).tolist() == [list(range(26, 50))] and loops["rows_b"].tolist() == [[]]
+    birth, death = 2 * 0.5 * np.sin(np.pi / 24), 2 * 0.5 * np.sin(np.pi * 8 / 24)
+    unit = found.a.diagrams["layer", "euclidean"].scale
+    assert loops[["birth_a", "death_a"]].to_numpy()[0] == pytest.approx([birth / unit, death / unit], abs=1e-6)
+    assert loops["shift"].iloc[0] == pytest.approx((death - birth) / 2 / unit, abs=1e-6)
+    still = ti.diff(stores[0], stores[0], ti.Rips(), draws=9, subsamples=0, progress=False)
+    assert len(still.moved_bars()) == 0 and still.to_frame()[["moved_dim0", "moved_dim1"]].to_numpy().tolist() == [[0, 0]]
+
+
+def test_saved_and_opened(found, tmp_path):
+    opened = ti.Diff.open(found.save(tmp_path / "a.diff"))
+    pd.testing.assert_frame_equal(opened.to_frame(), found.to_frame())
+    pd.testing.assert_frame_equal(opened.moved_bars(), found.moved_bars())
+    assert opened.about == found.about and opened.errors == found.errors and repr(opened) == repr(found)
+    whole = (tmp_path / "a.diff").read_bytes()
+    (tmp_path / "a.diff").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ti.SealError, match="is not a whole diff"):
+        ti.Diff.open(tmp_path / "a.diff")
+    with pytest.raises(ti.InputError, match="there is no diff at"):
+        ti.Diff.open(tmp_path / "b.diff")
+    with pytest.raises(ti.InputError, match="make it first"):
+        found.save(tmp_path / "no" / "a.diff")
 
 
 def test_stores_that_do_not_pair():

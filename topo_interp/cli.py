@@ -249,29 +249,36 @@ def track(
                 typer.echo(event_words(event))
 
 
-@app.command(epilog="Example: topo-interp diff before.acts after.acts --steps centered --out diff.parquet")
+@app.command(epilog="Example: topo-interp diff before.acts after.acts --steps centered --out diff.html")
 @_told
 def diff(
     a: Annotated[Path, typer.Argument(help="A store.")],
     b: Annotated[Path, typer.Argument(help="Another store of the same rows.")],
-    out: Annotated[Path, typer.Option(help="The table to write, one row per site (parquet).")] = Path("diff.parquet"),
+    out: Annotated[Path, typer.Option(help="The HTML file to write; its tables are written beside it.")] = Path("diff.html"),
     metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops.")] = 1,
     steps: Annotated[list[str] | None, typer.Option(help="A step before the distance, see report.")] = None,
     draws: Annotated[int, typer.Option(min=1, help="Permuted pairings for the p-values.")] = 99,
+    subsamples: Annotated[int, typer.Option(help="Subsamples for the intervals; 0 for none.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and subsamples.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    save: Annotated[Path | None, typer.Option(help="Also keep the diff in this file.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Compare two stores of the same rows site by site: how far apart, and whether more alike than rows paired at random."""
     import topo_interp as ti
 
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder {str(out.parent)!r} to write {out.name!r} into; make it first")
+    for path in (out, *(() if save is None else (save,))):  # found out before the work, not after it
+        if not path.parent.is_dir():
+            raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
     recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
-    found = ti.diff(ti.open_store(a), ti.open_store(b), recipe, draws=draws, seed=seed, n_jobs=jobs, progress=not quiet)
+    found = ti.diff(
+        ti.open_store(a), ti.open_store(b), recipe, draws=draws, subsamples=subsamples, seed=seed, n_jobs=jobs, progress=not quiet
+    )  # fmt: skip
+    if save is not None:
+        found.save(save)
+    found.report(out)
     frame = found.to_frame()
-    frame.to_parquet(out, index=False)
     for site, error in zip(frame["site"], frame["error"], strict=True):
         if error:
             typer.echo(f"warning: {site}: {error}", err=True)

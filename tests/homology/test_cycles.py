@@ -148,8 +148,21 @@ def test_rows_are_those_of_the_store():
     assert set(ti.Rips()(points).rows(1, 0)) == set(range(20))
 
 
+def test_rows_of_degree_0_are_the_ends_of_the_edge_that_ends_the_bar():
+    points = np.random.default_rng(0).normal(size=(30, 3))
+    points[4] = points[9]  # a merge of no length is no bar
+    d = ti.Rips(max_dim=0)(ti.PointCloud(points, rows=np.arange(30) + 100), engine="links")
+    lengths = [np.linalg.norm(np.subtract(*points[d.rows(0, bar) - 100])) for bar in range(28)]
+    assert lengths == pytest.approx(d[0][:28, 1]) and len(d[0]) == 29
+    assert d.rows(0, 28).tolist() == d.rows(0, -1).tolist() == []
+    with pytest.raises(ti.InputError, match="there are 29"):
+        d.rows(0, 29)
+
+
 def test_what_is_not_known_is_said(tmp_path):
     d = ti.Rips()(ti.shapes.circle(10))
+    with pytest.raises(ti.InputError, match="degree 0"):
+        d.cycle(0, 0)
     with pytest.raises(ti.InputError, match="there are 1"):
         d.cycle(1, 1)
     with pytest.raises(ti.InputError, match="degree 2"):

@@ -130,6 +130,15 @@ class LinksProvenance:
         edges = np.asarray(result.merge_edges, dtype=np.int64)
         return SpanningTree(edges, np.asarray(result.merge_lengths), int(result.n), self.metric, self.rounding)
 
+    def merge(self, bar: int) -> np.ndarray:
+        """The two points whose edge ends bar ``bar`` of degree 0, in the canonical order; none for an open bar."""
+        result = self.result
+        kept = np.asarray(result.merge_edges, dtype=np.int64)[np.asarray(result.merge_lengths) > 0]
+        bars = len(kept) + result.n - len(result.merge_edges)
+        if not isinstance(bar, (int, np.integer)) or isinstance(bar, bool) or not -bars <= bar < bars:
+            raise InputError(f"bar {bar!r} of degree 0 was asked for; there are {bars}, numbered as in d[0]")
+        return kept[bar % bars] if bar % bars < len(kept) else np.empty(0, dtype=np.int64)
+
     def cycle(self, bar: int, tight: bool = False) -> Cycle:
         """A representative of bar ``bar`` of degree 1, in the canonical order of the diagrams."""
         birth, rows, values, ends = self._bar(bar)

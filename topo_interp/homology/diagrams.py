@@ -200,12 +200,25 @@ class Diagrams:
             tight: a short loop of the same birth, homologous to the cycle before its death, with its vertices in loop
                 order; where no such loop is found (a class over Z/p need not hold one), the cycle is given as it is.
         """
-        return self._links(dim).cycle(bar, tight)
+        return self._links(dim, lowest=1).cycle(bar, tight)
 
     def rows(self, dim: int, bar: int, *, tight: bool = False) -> np.ndarray:
-        """Rows of the store (row numbers, where the points came without) on the cycle of a bar."""
+        """Rows of the store (row numbers, where the points came without) on the cycle of a bar.
+
+        Of degree 0: the two rows whose edge ends the bar, none for the bar that never ends.
+
+        >>> import topo_interp as ti
+        >>> d = ti.Rips()([[0.0], [1.0], [3.0]])
+        >>> [d.rows(0, bar).tolist() for bar in range(3)]
+        [[0, 1], [1, 2], []]
+
+        Args:
+            dim: 0 or 1.
+            bar: number of the bar, as in ``d[dim]``.
+            tight: of degree 1, see :meth:`cycle`.
+        """
         links = self._links(dim)
-        vertices = links.cycle(bar, tight).vertices
+        vertices = links.merge(bar) if dim == 0 else links.cycle(bar, tight).vertices
         return vertices if links.rows is None else links.rows[vertices]
 
     def cocycle(self, dim: int, bar: int, *, at: float | None = None) -> Cocycle:
@@ -218,7 +231,7 @@ class Diagrams:
 
         Cost: one pass over the edges up to ``at``.
         """
-        return self._links(dim).cocycle(bar, at)
+        return self._links(dim, lowest=1).cocycle(bar, at)
 
     def merge_tree(self) -> SpanningTree:
         """The merges of degree 0: ``.linkage()`` for scipy's dendrograms, ``.to_networkx()`` for a graph.
@@ -231,7 +244,7 @@ class Diagrams:
         tree = getattr(self.provenance, "tree", None)  # of the engine "spanning-tree"
         return tree if tree is not None else self._links(0).merge_tree()
 
-    def _links(self, dim: int) -> LinksProvenance:
+    def _links(self, dim: int, lowest: int = 0) -> LinksProvenance:
         from topo_interp.homology.cycles import LinksProvenance
 
         if not isinstance(self.provenance, LinksProvenance):
@@ -239,7 +252,7 @@ class Diagrams:
                 "these diagrams do not remember what cycles are read from (the engine was not 'links', or landmarks or weights "
                 "were used, or they were saved, sent or changed): use ti.Rips(max_dim=1)(cloud, engine='links')"
             )
-        if dim not in (0, 1) or (dim == 1 and self.max_dim < 1):
+        if dim not in (0, 1) or dim < lowest or (dim == 1 and self.max_dim < 1):
             raise InputError(f"cycles of degree {dim!r} are not known; d.cycle(1, bar) are the loops of ti.Rips(max_dim=1)")
         return self.provenance
 

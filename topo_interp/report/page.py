@@ -16,9 +16,11 @@ from topo_interp.report import figures, words
 from topo_interp.report.table import table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from topo_interp.profile import Profile
 
-__all__ = ["fill_page", "plain_figure", "render", "write_page", "write_report"]
+__all__ = ["fill_page", "plain_figure", "render", "write_page", "write_report", "write_tables"]
 
 _FIGURE_OPTIONS = {
     "responsive": True,
@@ -47,6 +49,17 @@ def write_page(path: str | os.PathLike[str], make: Callable[[], str]) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def write_tables(page: Path, tables: dict[str, pd.DataFrame]) -> None:
+    """Write tables beside a page, as its stem, the table's name and ``.parquet``."""
+    for name, frame in tables.items():
+        part = page.with_name(f".{page.stem}.{name}.part")
+        try:
+            frame.to_parquet(part, index=False)
+            os.replace(part, page.with_name(f"{page.stem}.{name}.parquet"))
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def render(profile: Profile, *, title: str = "Layer report") -> str:

@@ -7,12 +7,16 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from topo_interp.profile import Profile
 
-__all__ = ["table"]
+__all__ = ["Column", "cells", "table"]
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
+    """A column of a table: the heading over it, the frame's column, its own heading, and what it means."""
+
     group: str
     source: str  # column of the profile's frame
     name: str
@@ -21,45 +25,45 @@ class _Column(NamedTuple):
 
 
 _COLUMNS = (
-    _Column("", "site", "site", "module path", "text"),
-    _Column("", "recipe", "recipe", "name of the recipe", "text"),
-    _Column("", "dim", "dim", "degree of homology: 0 pieces, 1 loops, 2 voids"),
-    _Column("", "n", "rows", "rows (points)"),
-    _Column("", "d", "width", "coordinates"),
-    _Column("Bars", "bars", "bars", "number of bars"),
-    _Column("Bars", "max_persistence_relative", "longest (rel.)", "longest bar / median distance"),
-    _Column("Bars", "total_persistence_relative", "total (rel.)", "sum of the lengths / median distance"),
-    _Column("Bars", "entropy", "entropy", "persistence entropy"),
-    _Column("Certificate", "status", "status", "EXACT: exact for the stored distances", "text"),
-    _Column(
+    Column("", "site", "site", "module path", "text"),
+    Column("", "recipe", "recipe", "name of the recipe", "text"),
+    Column("", "dim", "dim", "degree of homology: 0 pieces, 1 loops, 2 voids"),
+    Column("", "n", "rows", "rows (points)"),
+    Column("", "d", "width", "coordinates"),
+    Column("Bars", "bars", "bars", "number of bars"),
+    Column("Bars", "max_persistence_relative", "longest (rel.)", "longest bar / median distance"),
+    Column("Bars", "total_persistence_relative", "total (rel.)", "sum of the lengths / median distance"),
+    Column("Bars", "entropy", "entropy", "persistence entropy"),
+    Column("Certificate", "status", "status", "EXACT: exact for the stored distances", "text"),
+    Column(
         "Certificate", "bottleneck_bound", "error ≤", "bound on births and deaths, in units of the distance"
     ),
-    _Column("Baselines", "median_distance", "median distance", "the unit of the columns marked rel."),
-    _Column("Baselines", "mean_norm", "mean norm", "mean Euclidean norm of a row"),
-    _Column(
+    Column("Baselines", "median_distance", "median distance", "the unit of the columns marked rel."),
+    Column("Baselines", "mean_norm", "mean norm", "mean Euclidean norm of a row"),
+    Column(
         "Baselines", "participation_ratio", "partic. ratio", "participation ratio of the covariance spectrum"
     ),
-    _Column("Baselines", "pca_dim_90", "PCA 90 %", "principal components that hold 90 % of the variance"),
-    _Column("Baselines", "two_nn_dim", "TwoNN dim", "intrinsic dimension from the two nearest neighbors"),
-    _Column(
+    Column("Baselines", "pca_dim_90", "PCA 90 %", "principal components that hold 90 % of the variance"),
+    Column("Baselines", "two_nn_dim", "TwoNN dim", "intrinsic dimension from the two nearest neighbors"),
+    Column(
         "Baselines",
         "top_coordinate_share",
         "top coord.",
         "share of the mean squared distance in one coordinate (of directions, where the metric sees only those)",
     ),
-    _Column(
+    Column(
         "Baselines",
         "distance_concentration",
         "spread",
         "spread of the distances over their mean; small: they concentrate",
     ),
-    _Column(
+    Column(
         "Baselines",
         "noise_floor_ratio",
         "noise floor",
         "about the largest death / birth that a circle could have above this noise",
     ),
-    _Column("", "warnings", "warnings", "warnings of this site", "text"),
+    Column("", "warnings", "warnings", "warnings of this site", "text"),
 )
 
 
@@ -69,21 +73,23 @@ def table(profile: Profile) -> dict[str, Any]:
     skip = {"recipe"} if len(profile.recipes) == 1 else set()
     if not (frame["warnings"] + frame["error"]).any():
         skip.add("warnings")
-    chosen = [c for c in _COLUMNS if c.source in frame and c.source not in skip]
+    return cells(frame, [c for c in _COLUMNS if c.source in frame and c.source not in skip])
+
+
+def cells(frame: pd.DataFrame, chosen: list[Column]) -> dict[str, Any]:
+    """Headings and cells of some columns of a frame; a row with an ``error`` shows it in the last one."""
     rows = []
     for record in frame.to_dict("records"):
-        cells = [_cell(record[c.source], c) for c in chosen]
-        if record["error"]:
-            cells[-1] = _cell(record["error"], chosen[-1])
-        rows.append({"cells": cells, "failed": bool(record["error"])})
-    groups = [
-        (name, len(list(columns))) for name, columns in itertools.groupby(chosen, key=lambda c: c.group)
-    ]
+        line = [_cell(record[c.source], c) for c in chosen]
+        if record.get("error"):
+            line[-1] = _cell(record["error"], chosen[-1])
+        rows.append({"cells": line, "failed": bool(record.get("error"))})
+    groups = [(name, len(list(columns))) for name, columns in itertools.groupby(chosen, key=lambda c: c.group)]
     columns = [{"name": c.name, "kind": c.kind, "meaning": c.meaning} for c in chosen]
     return {"groups": groups, "columns": columns, "rows": rows}
 
 
-def _cell(value: Any, column: _Column) -> dict[str, str]:
+def _cell(value: Any, column: Column) -> dict[str, str]:
     if column.kind == "text":
         text = str(value)
         return {"text": text, "value": text, "kind": column.kind, "full": text if len(text) > 24 else ""}

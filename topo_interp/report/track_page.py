@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from topo_interp.profile import Profile
 from topo_interp.report import track_figures, words
-from topo_interp.report.page import fill_page, plain_figure, write_page
+from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +23,7 @@ __all__ = ["event_words", "render_track", "write_track_report"]
 def write_track_report(track: Track, path: str | os.PathLike[str], *, title: str = "Training report") -> Path:
     """Write the page, and beside it its tables: the path's stem with ``.steps``, ``.drift`` and ``.events`` and ``.parquet``."""
     path = write_page(path, lambda: render_track(track, title=title))
-    tables = {"steps": track.to_frame(), "drift": track.drift("previous"), "events": _events(track)}
-    for name, frame in tables.items():
-        part = path.with_name(f".{path.stem}.{name}.part")
-        try:
-            frame.to_parquet(part, index=False)
-            os.replace(part, path.with_name(f"{path.stem}.{name}.parquet"))
-        finally:
-            part.unlink(missing_ok=True)
+    write_tables(path, {"steps": track.to_frame(), "drift": track.drift("previous"), "events": _events(track)})
     return path
 
 
