@@ -258,3 +258,19 @@ def test_an_interrupt_is_not_a_failed_site():
     with pytest.raises(KeyboardInterrupt):
         ti.profile(many, ti.Rips(), progress=False)
     assert time.monotonic() - start < 5
+
+
+def test_the_distances_of_a_site_are_computed_once(monkeypatch):
+    from topo_interp.geometry.distance_matrix import DistanceMatrix
+    from topo_interp.geometry.graph_metrics import _EffectiveResistance
+
+    made = []
+    plain, spectral = DistanceMatrix.from_points.__func__, _EffectiveResistance._distances
+    monkeypatch.setattr(DistanceMatrix, "from_points", classmethod(lambda cls, *a, **k: made.append("plain") or plain(cls, *a, **k)))
+    monkeypatch.setattr(_EffectiveResistance, "_distances", lambda self, x: made.append("spectral") or spectral(self, x))
+    points = {"a": np.random.default_rng(0).normal(size=(40, 3))}
+    ti.profile(points, [ti.Rips(steps=(ti.centered(),)), ti.Rips("chordal")], progress=False)
+    assert made == ["plain", "plain"]
+    made.clear()
+    found = ti.profile(points, ti.Rips(ti.effective_resistance(k=8)), progress=False)
+    assert made.count("spectral") == 1 and not found.results[0].error

@@ -21,6 +21,7 @@ from topo_interp.certificate import Status
 from topo_interp.geometry.steps import normalized
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
+from topo_interp.homology.seen import Seen
 from topo_interp.progress import progress as progress_line
 
 if TYPE_CHECKING:
@@ -269,24 +270,23 @@ def measure_site(site: str, name: str, recipe: Rips, cloud: Any, threads: int, *
     try:
         points = as_points(cloud)
         shape = points.shape
+        seen = recipe.seen(cloud, threads)
         # What an engine leaves for cycles is large and of no use in a table.
-        found = dataclasses.replace(recipe(cloud, threads=threads), provenance=None)
-        for step in recipe.steps:
-            points = step(points)
-        numbers = _baselines(points, recipe, threads) if plain else {}
+        found = dataclasses.replace(recipe(seen, threads=threads), provenance=None)
+        points = seen.after
+        numbers = _baselines(seen) if plain else {}
     except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
         return SiteResult(site, name, *shape, groups=groups, error=error_message(error))
     return SiteResult(site, name, *shape, groups, found, numbers, cautions(points.shape, groups, found, numbers))
 
 
-def _baselines(points: Any, recipe: Rips, threads: int) -> dict[str, float]:
+def _baselines(seen: Seen) -> dict[str, float]:
     """Plain numbers of the points after the steps."""
     from topo_interp.summaries.baselines import baselines
 
-    distances = dataclasses.replace(recipe, steps=()).distance_matrix(points, threads=threads)
-    numbers = baselines(points, distances)
-    if recipe.metric in ("cosine", "chordal", "angular"):  # these see directions only
-        directions = baselines(normalized()(points), distances)
+    numbers = baselines(seen.after, seen.matrix)
+    if seen.recipe.metric in ("cosine", "chordal", "angular"):  # these see directions only
+        directions = baselines(normalized()(seen.after), seen.matrix)
         numbers["top_coordinate_share"] = directions["top_coordinate_share"]
     return numbers
 

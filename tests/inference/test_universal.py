@@ -125,12 +125,25 @@ BARS = from_law(np.random.default_rng(5), 30)
         ({"metric": ""}, "an unknown metric"),
         ({"metric": "hamming"}, "few values"),
         ({"certificate": ti.Certificate(terms=(ti.Term("landmarks", 0.0, 0.2),))}, "random subset of the rows"),
-        ({"certificate": ti.Certificate(recipe='{"weights":{"kind":"dtm"}}')}, "unweighted"),
+        ({"certificate": ti.Certificate(recipe=ti.Rips(weights=ti.dtm(k=3)).to_json())}, "unweighted"),
     ],
 )
 def test_refusals(changes, message):
     with pytest.raises(InputError, match=message):
         universal_pvalues(dataclasses.replace(diagrams(BARS), **changes), 1)
+
+
+@pytest.mark.parametrize("metric", [ti.effective_resistance(k=5), ti.diffusion(k=5, t=8), ti.geodesic(k=5)])
+def test_graph_metrics_are_known_by_their_value(metric):
+    points = np.random.default_rng(0).normal(size=(40, 3))
+    found = ti.Rips(metric)(points)
+    with pytest.raises(InputError, match=rf"graph metrics, and {metric.kind}\(k=5.* is one; use ti.significance"):
+        universal_pvalues(found, 1)
+
+
+def test_a_metric_of_the_whole_cloud_that_is_no_graph_metric_is_taken():
+    points = np.random.default_rng(0).normal(size=(60, 3))
+    assert len(universal_pvalues(ti.Rips(ti.mahalanobis(pca=3))(points), 1).bars) > 5
 
 
 def test_more_refusals():

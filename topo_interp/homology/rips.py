@@ -18,7 +18,6 @@ from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
 from topo_interp.geometry.neighbors import RadiusGraph
 from topo_interp.geometry.steps import Step
-from topo_interp.homology.approximation import projection_term
 from topo_interp.homology.components import component_diagrams, needs_no_matrix
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
@@ -26,6 +25,7 @@ from topo_interp.homology.engines import Engine, RawBars, choose_engine
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
 from topo_interp.homology.landmark_rips import UntilCertified, landmark_diagrams
 from topo_interp.homology.late_vertices import with_late_vertices
+from topo_interp.homology.seen import Seen
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.point_cloud import array_digest
 
@@ -110,8 +110,8 @@ class Rips(Value, kind="rips"):
         """The diagrams of a cloud; the arguments after it say how to compute and change no bar.
 
         Args:
-            cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or a DistanceMatrix of this recipe's metric, or
-                a RadiusGraph, whose radius is then a threshold (degrees 0 and 1).
+            cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or what :meth:`seen` made of them, or a DistanceMatrix
+                of this recipe's metric, or a RadiusGraph, whose radius is then a threshold (degrees 0 and 1).
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu".
@@ -130,6 +130,11 @@ class Rips(Value, kind="rips"):
                 "the recipe's metric is 'precomputed' and points were given: give ti.DistanceMatrix.from_dense(square), "
                 "or name a metric, such as ti.Rips('euclidean')"
             )
+        seen = cloud if isinstance(cloud, Seen) else None
+        if seen is not None:
+            if seen.recipe != self:
+                raise InputError("a cloud as another recipe sees it was given; give the cloud itself, or this recipe's seen(cloud)")
+            cloud = seen.cloud
         if device != "cpu":
             raise MissingEngineError(f"no engine computes on device {device!r}; use device='cpu'")
         if isinstance(cloud, RadiusGraph):
@@ -145,8 +150,8 @@ class Rips(Value, kind="rips"):
         if points is None:
             matrix, digest, terms = self.given(cloud), cloud.digest(), ()
         else:
-            seen, terms = self.prepared(points, threads)
-            matrix, digest = self._matrix(seen, threads), array_digest(points)
+            seen = seen or self.seen(cloud, threads)
+            matrix, digest, terms = seen.matrix, array_digest(points), seen.terms
         weighted = None if self.weights is None else self.weights(matrix)
         edges = matrix if weighted is None else weighted.edges
         threshold = self._cut(edges)
@@ -250,32 +255,26 @@ class Rips(Value, kind="rips"):
             return certificate
         return dataclasses.replace(certificate, valid_to=max(0.0, self.threshold - certificate.bottleneck_bound))
 
+    def seen(self, cloud: Any, threads: int | None = None) -> Seen:
+        """The points after the steps and their distances, for the call and for whatever else reads them: computed once.
+
+        >>> seen = Rips(max_dim=1).seen([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> Rips(max_dim=1)(seen), float(seen.matrix.median())
+        (Diagrams(H0: 4 bars, H1: 1 bar), 1.0)
+        """
+        return Seen(self, cloud, _points(cloud)[0], threads)
+
     def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:
         """The distances that the recipe sees: of the cloud's points after the steps."""
-        points = _points(cloud)[0]
-        for step in self.steps:
-            points = step(points)
-        return self._matrix(points, threads)
+        return self.seen(cloud, threads).matrix
 
     def prepared(self, points: np.ndarray, threads: int | None = None) -> tuple[Any, tuple[Term, ...]]:
         """The points after the steps, and the term of a projection where the last step is one.
 
         Where the metric is a value that needs all points at once, its DistanceMatrix stands for them.
         """
-        before = points
-        for step in self.steps:
-            before, points = points, step(points)
-        if not isinstance(self.metric, str):
-            return self._matrix(points, threads), ()
-        projects = bool(self.steps) and self.steps[-1].kind == "pca" and self.metric == "euclidean" and self.weights is None
-        return points, ((projection_term(before, points, threads=threads),) if projects else ())
-
-    def _matrix(self, points: Any, threads: int | None) -> DistanceMatrix:
-        if isinstance(points, DistanceMatrix):
-            return points
-        if isinstance(self.metric, str):
-            return DistanceMatrix.from_points(points, metric=self.metric, threads=threads)
-        return self.metric.distance_matrix(points)  # type: ignore[attr-defined]  # checked by _short
+        seen = self.seen(points, threads)
+        return (seen.after if isinstance(self.metric, str) else seen.matrix), seen.terms
 
     def given(self, matrix: DistanceMatrix) -> DistanceMatrix:
         """A matrix in place of points, if this recipe can take it."""

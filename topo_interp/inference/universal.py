@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.rips import Rips
+from topo_interp.metrics import get_metric
 from topo_interp.metrics import table as metric_table
 
 if TYPE_CHECKING:
@@ -159,12 +161,12 @@ def _check_origin(diagrams: Diagrams) -> None:
             f"rows that share a value of {names} are not independent, and the universal null takes them as independent: use "
             f"ti.significance(..., null=ti.nulls.matched_gaussian(within=[{names}])), or take one row per group"
         )
-    known = set(metric_table()["name"])
-    if diagrams.metric not in known:
+    metric = _metric_of(diagrams)
+    if getattr(metric, "is_graph_metric", False):
+        raise InputError(f"the universal null makes far too many false claims for graph metrics, and {metric} is one; {instead}")
+    if metric is None:
         what = f"the metric {diagrams.metric!r}" if diagrams.metric else "an unknown metric"
-        raise InputError(
-            f"the universal null makes far too many false claims for graph metrics, and {what} may be one; {instead}"
-        )
+        raise InputError(f"the universal null makes far too many false claims for graph metrics, and {what} may be one; {instead}")
     if diagrams.metric in _DISCRETE:
         raise InputError(f"{diagrams.metric!r} takes few values, so that bars are tied; {instead}")
     for term in diagrams.certificate.terms:
@@ -173,8 +175,17 @@ def _check_origin(diagrams: Diagrams) -> None:
                 "landmarks were chosen to cover, which is no random sample; compute the diagrams of a random subset of the "
                 "rows (rng.choice(n, m, replace=False)) for p-values"
             )
-    if '"weights":{' in diagrams.certificate.recipe:
+    if diagrams.certificate.recipe and Rips.from_json(diagrams.certificate.recipe).weights is not None:
         raise InputError(f"the universal null is about unweighted Rips filtrations; {instead}")
+
+
+def _metric_of(diagrams: Diagrams) -> Any:
+    """The metric behind the diagrams, from their recipe where they have one; None where nothing is known of it."""
+    if diagrams.certificate.recipe and diagrams.metric != "precomputed":
+        metric = Rips.from_json(diagrams.certificate.recipe).metric
+        if not isinstance(metric, str):
+            return metric
+    return get_metric(diagrams.metric) if diagrams.metric in set(metric_table()["name"]) else None
 
 
 def _check_ties(bars: np.ndarray) -> None:
