@@ -130,7 +130,7 @@ def noise_run(kind: str, run: int, metrics: tuple[str, ...]) -> dict[str, Any]:
     """One report on loop-free data."""
     start = time.perf_counter()
     store, table, null = LOOP_FREE[kind](np.random.default_rng([list(LOOP_FREE).index(kind), run]))
-    how = ti.Significance(null, (LOOP,), draws=DRAWS, seed=10_000 + run)
+    how = ti.Significance((LOOP,), null=null, draws=DRAWS, seed=10_000 + run)
     found = ti.significance_table(store, {name: RECIPES[name] for name in metrics}, how, rows_table=table)
     smallest = float(found["p_max_t"].min())
     return {

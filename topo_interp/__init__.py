@@ -113,6 +113,7 @@ from topo_interp.inference.neighbor_band import NeighborBand as NeighborBand
 from topo_interp.inference.neighbor_band import neighbor_band as neighbor_band
 from topo_interp.inference.planes import PlaneSearch as PlaneSearch
 from topo_interp.inference.planes import search_planes as search_planes
+from topo_interp.inference.significance import Detect as Detect
 from topo_interp.inference.significance import Significance as Significance
 from topo_interp.inference.significance import significance as significance
 from topo_interp.inference.significance import significance_table as significance_table
@@ -122,6 +123,7 @@ from topo_interp.metrics import Metric as Metric
 from topo_interp.point_cloud import PointCloud as PointCloud
 from topo_interp.profile import Profile as Profile
 from topo_interp.profile import profile as profile
+from topo_interp.profile_inputs import report_recipes as report_recipes
 from topo_interp.summaries._base import Summary as Summary
 from topo_interp.summaries._base import Vectorization as Vectorization
 from topo_interp.summaries.baselines import baselines as baselines

@@ -26,7 +26,8 @@ from topo_interp.homology.rips import Rips
 from topo_interp.inference.multiple import max_t
 from topo_interp.inference.nulls import permuted_pairing
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, one_blas_thread, parallel, run_draws
-from topo_interp.profile import Profile, error_message, named_recipes, profile
+from topo_interp.profile import Profile, error_message, profile
+from topo_interp.profile_inputs import named_recipes
 from topo_interp.track import row_difference
 
 if TYPE_CHECKING:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import difflib
 import html
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +20,9 @@ from topo_interp.geometry.steps import normalized
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.seen import Seen
+from topo_interp.inference.significance import Significance
+from topo_interp.profile_inputs import chosen_sites, named_recipes
+from topo_interp.profile_significance import ProfileTests, check_design, note_tried, run_tests, tried
 from topo_interp.progress import progress as progress_line
 
 if TYPE_CHECKING:
@@ -64,12 +65,14 @@ class Profile:
     Attributes:
         results: one per site and recipe, sites in the store's order, recipes in the given order.
         recipes: the recipes by name.
-        about: where it came from: store, hash, package version, date.
+        about: where it came from: store, hash, package version, date, and what was tried before.
+        tests: what chance explains of it; None where :func:`profile` was not given ``significance=``.
     """
 
     results: tuple[SiteResult, ...]
     recipes: Mapping[str, Rips]
     about: Mapping[str, Any]
+    tests: ProfileTests | None = None
 
     @property
     def recipe_names(self) -> tuple[str, ...]:
@@ -97,12 +100,19 @@ class Profile:
         """One row per site, recipe and degree.
 
         Lengths are in units of the distance; the columns ``*_relative`` are divided by the median distance, so that
-        sites can be compared. A failed site has status FAILED, its message in ``error``, and no numbers.
+        sites can be compared. A failed site has status FAILED, its message in ``error``, and no numbers. Where significance
+        was computed, the first statistic of each degree stands in ``summary``, ``value``, ``null_mean``, ``null_sd``, ``p_value``
+        (this test alone), ``p_adjusted`` (max-T over all ``tests``), ``tests``, ``draws`` and ``null``; all of them are in
+        ``profile.tests.table``.
         """
         import pandas as pd
 
         frame = pd.DataFrame([row for result in self.results for row in self._rows(result)])
-        return frame.astype({"dim": "int64", "n": "int64", "d": "int64", "bars": "Int64"})
+        kinds = {"dim": "int64", "n": "int64", "d": "int64", "bars": "Int64"}
+        if self.tests is not None:
+            kinds |= dict.fromkeys(("value", "null_mean", "null_sd", "p_value", "p_adjusted"), "float64")
+            kinds |= {"tests": "Int64", "draws": "Int64"}
+        return frame.astype(kinds)
 
     def _rows(self, result: SiteResult) -> Iterator[dict[str, Any]]:
         from topo_interp.summaries import scalars
@@ -130,6 +140,8 @@ class Profile:
             row["status"] = (Status.FAILED if d is None else d.certificate.status).name
             row["bottleneck_bound"] = math.nan if d is None else d.certificate.bottleneck_bound
             row.update({name: float(result.baselines.get(name, math.nan)) for name in self._baseline_names()})
+            if self.tests is not None:
+                row.update(self.tests.columns(result.site, result.recipe, dim))
             row["warnings"] = " | ".join(map(str, result.cautions))
             row["error"] = result.error
             yield row
@@ -187,6 +199,7 @@ def profile(
     recipes: Rips | Sequence[Rips] | Mapping[str, Rips],
     *,
     sites: str | Sequence[str] | None = None,
+    significance: Significance | None = None,
     n_jobs: int = 1,
     progress: bool = True,
 ) -> Profile:
@@ -197,11 +210,17 @@ def profile(
     >>> store = ti.store_from_arrays({"ring": np.c_[np.cos(angle), np.sin(angle)]})
     >>> ti.profile(store, ti.Rips(max_dim=1)).to_frame()[["site", "dim", "bars", "status"]].values.tolist()
     [['ring', 0, 30, 'EXACT'], ['ring', 1, 1, 'EXACT']]
+    >>> tested = ti.profile(store, ti.Rips(max_dim=1), significance=ti.Significance(draws=19))
+    >>> tested.to_frame()[["dim", "p_adjusted", "tests"]].values.tolist()[1]
+    [1.0, 0.05, 1.0]
 
     Args:
-        store: an ActivationStore, or any mapping from names to points (n, d).
-        recipes: one recipe, several, or a dict of named ones.
+        store: an ActivationStore, or any mapping from names to points (n, d). With ``store.split()`` only its explored half is
+            looked at, and what was tried goes into its log.
+        recipes: one recipe, several, or a dict of named ones; :func:`topo_interp.report_recipes` names three.
         sites: names or globs (``*`` stays within one path component, ``**`` does not); None for all.
+        significance: the null, statistics and draws by which all sites, recipes and degrees are tested together: the draws are
+            shared, and p-values adjusted by max-T for all tests. None for no test.
         n_jobs: processes; each gets ``cores // n_jobs`` threads. The result does not depend on it.
         progress: show a progress line on a terminal.
 
@@ -209,14 +228,20 @@ def profile(
         A Profile. A site that fails is a row with status FAILED and the message; the others go on.
 
     Raises:
-        InputError: no recipe, no site, or a pattern that matches nothing.
+        InputError: no recipe, no site, or a pattern that matches nothing; with ``significance``, rows that are grouped and a
+            null that takes them as independent (the message has the sentence to type).
 
-    Cost: one run of every recipe at every site.
+    Cost: one run of every recipe at every site; with ``significance``, ``draws`` more of each, and what
+    :class:`topo_interp.Detect` says for each site at which nothing is found.
     """
     named = named_recipes(recipes)
     chosen = chosen_sites(store, sites)
     if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
         raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, at least 1")
+    if significance is not None:
+        if not isinstance(significance, Significance):
+            raise InputError(f"significance is a {type(significance).__name__}; give ti.Significance(...), or None for no test")
+        check_design(store, chosen, named, significance)
     about = about_store(store)
     tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
     results = []
@@ -224,7 +249,12 @@ def profile(
         for result in _run(store, tasks, n_jobs, max(1, default_threads() // n_jobs), line):
             results.append(result)
             line.advance()
-    return Profile(tuple(results), MappingProxyType(named), MappingProxyType(about))
+    tests = None
+    if significance is not None:
+        tests = run_tests(store, named, results, significance, n_jobs=n_jobs, progress=progress)
+    note_tried(store, results, named, tests)
+    about |= {"tried": lines} if (lines := tried(store)) else {}
+    return Profile(tuple(results), MappingProxyType(named), MappingProxyType(about), tests)
 
 
 def _run(
@@ -296,31 +326,6 @@ def error_message(error: Exception) -> str:
     return text if isinstance(error, TopoInterpError) else f"{type(error).__name__}: {text}"
 
 
-def named_recipes(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[str, Rips]:
-    if isinstance(recipes, Mapping):
-        named = dict(recipes)
-    else:
-        named = {}
-        for recipe in (recipes,) if isinstance(recipes, Rips) else tuple(recipes):
-            name = _recipe_name(recipe)
-            if name in named:  # two recipes that differ in less than the name tells
-                name = f"{name} #{sum(other.split(' #')[0] == name for other in named) + 1}"
-            named[name] = recipe
-    if not named:
-        raise InputError("no recipe was given; give one, such as ti.Rips('chordal', steps=(ti.centered(),))")
-    for name, recipe in named.items():
-        if not isinstance(recipe, Rips):
-            raise InputError(f"the recipe {name!r} is a {type(recipe).__name__}; a ti.Rips(...) is needed")
-    return named
-
-
-def _recipe_name(recipe: Any) -> str:
-    if not isinstance(recipe, Rips):
-        raise InputError(f"a recipe is a {type(recipe).__name__}; a ti.Rips(...) is needed")
-    metric = recipe.metric if isinstance(recipe.metric, str) else recipe.metric.kind
-    return ", ".join((*(repr(step).replace("()", "") for step in recipe.steps), metric))
-
-
 def about_store(store: Any) -> dict[str, Any]:
     import topo_interp
 
@@ -333,40 +338,3 @@ def about_store(store: Any) -> dict[str, Any]:
         "version": topo_interp.__version__,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
-
-
-def chosen_sites(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:
-    """The sites that the patterns name, in the store's order."""
-    if not isinstance(store, Mapping):
-        raise InputError(
-            f"the store is a {type(store).__name__}; a mapping from sites to points is needed: "
-            "ti.store_from_arrays({'site': points})"
-        )
-    have = list(store)
-    if not have:
-        raise InputError(
-            "the store has no sites; capture some, or give {site: points} to ti.store_from_arrays"
-        )
-    if sites is None:
-        return have
-    patterns = [sites] if isinstance(sites, str) else list(sites) if isinstance(sites, Iterable) else []
-    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
-        raise InputError(f"sites is {sites!r}; names or globs are needed, such as 'encoder.layer.*', or None for all")
-    for pattern in patterns:
-        if not any(_matches(pattern, site) for site in have):
-            near = difflib.get_close_matches(pattern, have, n=3, cutoff=0.3) or have[:3]
-            raise InputError(
-                f"sites {pattern!r} matches nothing in the store; nearest: {', '.join(map(repr, near))}"
-            )
-    return [site for site in have if any(_matches(pattern, site) for pattern in patterns)]
-
-
-def _matches(pattern: str, site: str) -> bool:
-    """As in capture: * stays within one path component, ** does not, and neither takes in ":input"."""
-    parts = re.split(r"(\*\*|\*)", pattern)
-    return (
-        re.fullmatch(
-            "".join({"**": "[^:]*", "*": r"[^.:]*"}.get(part, re.escape(part)) for part in parts), site
-        )
-        is not None
-    )

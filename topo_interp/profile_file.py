@@ -16,6 +16,7 @@ from topo_interp.cautions import Caution
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.profile import Profile, SiteResult
+from topo_interp.tests_file import tests_from, tests_to
 
 __all__ = ["read_profile", "write_profile"]
 
@@ -54,6 +55,9 @@ def write_profile(profile: Profile, path: Path) -> Path:
                 "recipes": [[name, recipe.to_dict()] for name, recipe in profile.recipes.items()],
                 "results": index,
             }
+            if profile.tests is not None:
+                document["tests"], planes = tests_to(profile.tests)
+                archive.writestr("planes.npz", planes)
             archive.writestr("profile.json", json.dumps(document, indent=1, allow_nan=False))
         os.replace(part, path)  # a cut-off write never has the final name
     return path
@@ -81,12 +85,13 @@ def read_profile(path: Path) -> Profile:
                 entry["cautions"] = tuple(Caution(kind, text) for kind, text in entry["cautions"])
                 entry["baselines"] = {key: float(value) for key, value in entry["baselines"].items()}
                 results.append(SiteResult(**entry, diagrams=found))
+            tests = tests_from(document["tests"], archive.read("planes.npz")) if "tests" in document else None
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise SealError(
             f"{str(path)!r} is not a whole profile ({error}); write it again with Profile.save(path)"
         ) from error
     recipes = {name: Rips.from_json(json.dumps(plain)) for name, plain in document["recipes"]}
-    return Profile(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]))
+    return Profile(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]), tests)
 
 
 def _text(value: float) -> float | str:

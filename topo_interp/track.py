@@ -21,7 +21,8 @@ from topo_interp.comparison.drift import unpaired_drift
 from topo_interp.comparison.events import Change, Lengths, changes, longest_bars
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
-from topo_interp.profile import Profile, SiteResult, about_store, error_message, named_recipes, read_site
+from topo_interp.profile import Profile, SiteResult, about_store, error_message, read_site
+from topo_interp.profile_inputs import named_recipes
 from topo_interp.progress import progress as progress_line
 from topo_interp.track_cache import RANKS, Plan, opened, pair_result, site_result
 

@@ -104,7 +104,7 @@ def test_limits_are_stated():
 def test_a_null_stands_beside_the_number():
     """A curved sheet has a smaller dimension than noise of the same covariance; noise itself has not."""
     null = ti.nulls.matched_gaussian()
-    tests = ti.Significance(null, summaries=(ti.minus(ti.two_nn()), ti.minus(ti.levina_bickel(10))), draws=39, seed=0)
+    tests = ti.Significance((ti.minus(ti.two_nn()), ti.minus(ti.levina_bickel(10))), null=null, draws=39, seed=0)
     rng = np.random.default_rng(0)
     store = {"roll": swiss_roll(200) @ rng.normal(size=(3, 8)), "noise": rng.normal(size=(200, 8))}
     table = ti.significance_table(store, ti.Distances(), tests).set_index(["site", "summary"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp.arrays import as_points
 from topo_interp.inference.estimate import clopper_pearson
 from topo_interp.inference.nulls import Null, draw_rng
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel
@@ -80,6 +81,7 @@ def detectable(
     trials: int = 20,
     draws: int = 39,
     seed: int = 0,
+    site: str = "",
     rows_table: pandas.DataFrame | None = None,
     n_jobs: int = 1,
     progress: bool = False,
@@ -101,6 +103,7 @@ def detectable(
         power: share of the trials that must find the circle.
         alpha: level of each test; ``draws`` must be able to reach it.
         trials: planted clouds per radius.
+        site: of the cloud, for nulls whose draws differ between sites.
 
     Raises:
         InputError: too few draws for alpha, a power out of range, a pair of clouds, or a null that does not change the
@@ -118,7 +121,7 @@ def detectable(
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; a circle is planted in one cloud")
-    trial = _Trial(clouds[0], Pipeline((Stage(recipe, (summary,)),), null, seed), table, draws, allowed)
+    trial = _Trial(clouds[0], Pipeline((Stage(recipe, (summary,)),), null, seed), table, draws, allowed, site)
     floor = noise_floor(clouds[0])
     found: dict[int, int] = {}
 
@@ -191,6 +194,7 @@ class _Trial:
     table: Any
     draws: int
     allowed: int
+    site: str
 
     def finds(self, trial: int, radius: float, n_jobs: int) -> bool:
         """Whether the test finds the circle of this radius in the noise of this trial."""
@@ -199,14 +203,15 @@ class _Trial:
         value = self.pipeline.observe((planted,), self.table, threads=threads)[0][0]
         exceeding = 0
         for index in range(self.draws):
-            exceeding += bool(self.pipeline.draw(index, {"": (planted,)}, self.table, threads)[0] >= value)
+            exceeding += bool(self.pipeline.draw(index, {self.site: (planted,)}, self.table, threads)[0] >= value)
             if exceeding > self.allowed:
                 return False
         return True
 
     def _noise(self, trial: int) -> np.ndarray:
         # The stream of index 2^32 + trial is never that of a test's own draw.
-        return self.pipeline.null.draw(self.cloud, draw_rng(self.pipeline.seed, 2**32 + trial), self.table)
+        ((_, (noise,), _),) = self.pipeline.drawn(2**32 + trial, {self.site: (self.cloud,)}, self.table)
+        return as_points(noise)
 
     def _circle(self, trial: int) -> np.ndarray:
         """Unit circle (n, d): uniform angles, in a uniformly random plane."""

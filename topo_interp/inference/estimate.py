@@ -10,7 +10,7 @@ from topo_interp._errors import InputError
 from topo_interp._value import Value, value_from_dict
 from topo_interp.certificate import Certificate
 
-__all__ = ["Estimate", "clopper_pearson", "monte_carlo_p"]
+__all__ = ["Estimate", "clopper_pearson", "monte_carlo_p", "spoken"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Estimate:
         name = self.summary or "the statistic"
         at_floor = " (the smallest that this many draws can give)" if self.exceeding == 0 else ""
         head = (
-            f"{name} = {self.value:.4g}, while {self.draws} draws of {_spoken(self.null)} through the same pipeline gave "
+            f"{name} = {self.value:.4g}, while {self.draws} draws of {spoken(self.null)} through the same pipeline gave "
             f"{self.null_mean:.4g} +- {self.null_sd:.2g} and reached it {self.exceeding} "
             f"time{'' if self.exceeding == 1 else 's'}: p = {self.p_value:.3g}{at_floor}, for this one test."
         )
@@ -122,7 +122,8 @@ def finite(value: Any, where: str) -> float:
     return number
 
 
-def _spoken(null: Value) -> str:
+def spoken(null: Value) -> str:
+    """The call that makes a null, without what is default."""
     arguments = ", ".join(
         f"{field.name}={getattr(null, field.name)!r}"
         for field in dataclasses.fields(null)

@@ -29,10 +29,15 @@ Clouds = tuple[Any, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One recipe and the statistics that read its result."""
+    """One recipe and the statistics that read its result, at the given sites (None: at all)."""
 
     recipe: Callable[..., Any]
     summaries: tuple[Callable[[Any], float], ...]
+    sites: tuple[str, ...] | None = None
+
+    def at(self, site: str) -> bool:
+        """Whether it runs at this site."""
+        return self.sites is None or site in self.sites
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Pipeline:
         """The statistics of every test, each with the certificate of its bars."""
         out = []
         for stage in self.stages:
+            if not stage.at(site):
+                continue
             with one_blas_thread():
                 found = run_recipe(stage.recipe, clouds, table, threads)
                 values = [summary(found) for summary in stage.summaries]

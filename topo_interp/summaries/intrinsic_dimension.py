@@ -2,7 +2,7 @@
 
 They are summaries of distances, not of bars, and go where summaries go:
 
-    ti.significance_table(store, ti.Distances(), ti.Significance(null, summaries=(ti.two_nn(), ti.levina_bickel(20))))
+    ti.significance_table(store, ti.Distances(), ti.Significance((ti.two_nn(), ti.levina_bickel(20)), null=null))
 
 gives each its null beside it. That is how they should be read: on representations the common estimators do not track the true
 dimension (Schulte and Ruegamer 2026), so that a number by itself says little, and a number far below the one of noise with the

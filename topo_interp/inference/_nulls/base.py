@@ -86,8 +86,8 @@ class Null(Value):
         names = ", ".join(map(repr, groups))
         raise InputError(
             f"rows that share a value of {names} are not independent (a product design has loops by construction), and the "
-            f"null {self.kind!r} takes them as independent: use null=ti.nulls.matched_gaussian(within=[{names}]) with "
-            f"rows_table=store.rows, or take one row per group, e.g. store.means({groups[0]!r})"
+            f"null {self.kind!r} takes them as independent: use null=ti.nulls.matched_gaussian(within=[{names}]) "
+            f"(points without their store also need rows_table=store.rows), or take one row per group, e.g. store.means({groups[0]!r})"
         )
 
     def notes(self, n: int, rows_table: pandas.DataFrame | None) -> tuple[str, ...]:
