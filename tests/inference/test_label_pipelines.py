@@ -44,8 +44,11 @@ def test_the_loop_of_the_class_means_is_found_in_their_plane():
     null = ti.nulls.matched_gaussian(within=["template", "month"])
     cloud, table = months(0)
     assert ti.significance(cloud, recipe, loop, null=null, draws=39, seed=0, rows_table=table).p_value <= 0.05
-    cloud, table = months(1, strength=0.0)
-    assert ti.significance(cloud, recipe, loop, null=null, draws=39, seed=0, rows_table=table).p_value > 0.05
+    claims = 0
+    for seed in range(1, 13):
+        cloud, table = months(seed, strength=0.0)
+        claims += ti.significance(cloud, recipe, loop, null=null, draws=19, seed=seed, rows_table=table).p_value <= 0.05
+    assert claims <= 3  # P(more than 3 of 12 | valid) = 0.002
 
 
 def test_class_means_are_the_means_of_the_store():

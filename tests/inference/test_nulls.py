@@ -145,6 +145,13 @@ def test_the_row_table_is_checked(points):
         nulls.permuted_labels("word").draw(points, nulls.draw_rng(0, 0), TABLE.assign(word="a"))
 
 
+@pytest.mark.parametrize("data_seed", [0, 3, [0, 0], [3, 0], [3, 1]], ids=str)
+def test_no_draw_shares_its_random_numbers_with_data_of_the_same_seed(data_seed):
+    """numpy pads seeds with zeros, so that default_rng(3) and default_rng([3, 0]) are one stream."""
+    data = np.random.default_rng(data_seed).random(4)
+    assert not any((nulls.draw_rng(seed, index).random(4) == data).any() for seed in (0, 3) for index in (0, 1))
+
+
 def test_arguments_are_checked():
     with pytest.raises(InputError, match="different names"):
         nulls.matched_gaussian(within=["a", "a"])

@@ -51,7 +51,7 @@ def shuffled_columns(basis: str = "principal") -> ShuffledColumns:
     >>> import topo_interp as ti
     >>> x = np.array([[1.0, 5.0], [2.0, 6.0], [3.0, 7.0]])
     >>> shuffled_columns("coordinates").draw(x, ti.nulls.draw_rng(0, 0)).tolist()
-    [[1.0, 7.0], [3.0, 5.0], [2.0, 6.0]]
+    [[3.0, 6.0], [2.0, 7.0], [1.0, 5.0]]
 
     Args:
         basis: ``"principal"`` shuffles the principal components (their variances stay, and so does the covariance up to
