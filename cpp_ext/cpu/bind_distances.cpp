@@ -15,6 +15,7 @@
 #include "bind_control.hpp"
 #include "bind_names.hpp"
 #include "cpu/all_pairs.hpp"
+#include "cpu/median.hpp"
 #define TOPO_INTERP_ISA binding
 #include "metrics.hpp"
 
@@ -138,6 +139,16 @@ std::pair<std::int64_t, double> scan(Points<T> x, int threads) {
   return {row, largest};
 }
 
+float median(nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu> values, int threads) {
+  require_aligned(values);
+  require(values.shape(0) > 0, "at least one number is needed");
+  float out = 0;
+  run_interruptible(nb::none(), [&](Control& control) {
+    out = median_of(values.data(), static_cast<std::int64_t>(values.shape(0)), std::min(threads, most_threads), control);
+  });
+  return out;
+}
+
 // bfloat16 is the upper half of a float32.
 void widen_bfloat16(nb::ndarray<nb::ro, nb::ndim<2>, nb::device::cpu> from, Square<float> to) {
   const nb::dlpack::dtype type = from.dtype();
@@ -175,6 +186,7 @@ void bind_for(nb::module_& m) {
 void bind_distances(nb::module_& m) {
   bind_for<float>(m);
   bind_for<double>(m);
+  m.def("median", &median, nb::arg("values").noconvert(), nb::arg("threads"), "The median of numbers >= 0.");
   m.def("widen_bfloat16", &widen_bfloat16, nb::arg("x").noconvert(), nb::arg("out").noconvert(), "bfloat16 of any stride, exactly, to float32.");
   m.def(
       "instruction_sets",

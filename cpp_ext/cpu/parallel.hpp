@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "interrupt.hpp"
-#include "rips/parallel.hpp"
+#include "../parallel.hpp"
 
 namespace topo_interp {
 

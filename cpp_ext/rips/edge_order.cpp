@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "rips/parallel.hpp"
+#include "parallel.hpp"
 
 namespace topo_interp {
 namespace {

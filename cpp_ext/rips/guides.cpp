@@ -7,7 +7,7 @@
 
 #include "interrupt.hpp"
 #include "rips/link_scan.hpp"
-#include "rips/parallel.hpp"
+#include "parallel.hpp"
 
 namespace topo_interp {
 namespace {

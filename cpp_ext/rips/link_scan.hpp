@@ -61,6 +61,7 @@ struct BitRows {
 struct BitShape {
   std::uint64_t block = 8;   // words in a block: at most 64 blocks in a row
   std::uint64_t stride = 8;  // words in a row
+  int label_bits = 9;        // a block covers 2^label_bits labels
 };
 
 template <class Format>

@@ -1,9 +1,28 @@
-// Included once per instruction set, inside a namespace of its own that defines the block operations on 8 words:
-//   outside(out, a, b, c): out = a & b & ~c, is it nonzero     meet(a, b): is a & b anywhere nonzero
-//   meet4(a, b, c, d): is a & b & c & d anywhere nonzero
-//   store_and(out, a, b): out = a & b, is it nonzero           store_without(out, a, b): out = a & ~b, is it nonzero
-// Nothing here may call an inline function of the library that is not sure to be inlined: the linker could then keep the
-// copy with wide registers for everybody.
+// Included once per instruction set, inside a namespace of its own that defines Block: 8 words, with load, store, any, &, | and
+// without (the bits that the other does not have). Nothing here may call an inline function of the library that is not sure to be
+// inlined: the linker could then keep the copy with wide registers for everybody.
+
+// out = a & b, a & ~b, a & b & ~c; is it nonzero.
+inline bool store_and(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b) {
+  const Block value = Block::load(a) & Block::load(b);
+  value.store(out);
+  return value.any();
+}
+inline bool store_without(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b) {
+  const Block value = Block::load(a).without(Block::load(b));
+  value.store(out);
+  return value.any();
+}
+inline bool outside(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
+  const Block value = (Block::load(a) & Block::load(b)).without(Block::load(c));
+  value.store(out);
+  return value.any();
+}
+// Is a & b (& c & d) anywhere nonzero.
+inline bool meet(const std::uint64_t* a, const std::uint64_t* b) { return (Block::load(a) & Block::load(b)).any(); }
+inline bool meet4(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c, const std::uint64_t* d) {
+  return (Block::load(a) & Block::load(b) & Block::load(c) & Block::load(d)).any();
+}
 
 template <class Format>
 class TileScan {
@@ -16,10 +35,14 @@ class TileScan {
         stride_(task.shape.stride),
         lune_(task.scratch),
         reached_(task.scratch + task.shape.stride),
-        rest_(task.scratch + 2 * task.shape.stride) {}
+        rest_(task.scratch + 2 * task.shape.stride),
+        short_rows_(short_rows(task.shape)) {}
 
   void run() {
-    for (std::uint64_t k = 0; k < task_.count; ++k) scan(task_.edges[k]);
+    for (std::uint64_t k = 0; k < task_.count; ++k) {
+      if (k + ahead < task_.count) fetch(task_.edges[k + ahead]);
+      scan(task_.edges[k]);
+    }
     found_.counts.cones += counts_.cones;
     found_.counts.attached += counts_.attached;
     found_.counts.exact += counts_.exact;
@@ -80,6 +103,19 @@ class TileScan {
     record(e, static_cast<typename Format::Witness>(guides_.vertex[label]));
   }
 
+  // The rows of an edge and the place of its witness lie beyond the first cache, in no order: the machine is told some edges ahead.
+  static constexpr std::uint64_t ahead = 8;
+  void fetch(const BatchEdge<Format>& item) const {
+    __builtin_prefetch(task_.witness + task_.matrix.row(first_vertex<Format>(item.edge)) + second_vertex<Format>(item.edge), 1);
+    const Word* const a = maybe(guides_.label[first_vertex<Format>(item.edge)]);
+    const Word* const b = maybe(guides_.label[second_vertex<Format>(item.edge)]);
+    const std::uint64_t words = stride_ < 64 ? stride_ : 64;
+    for (std::uint64_t k = 0; k < words; k += lanes) {
+      __builtin_prefetch(a + k);
+      __builtin_prefetch(b + k);
+    }
+  }
+
   void scan(const BatchEdge<Format>& item) {
     Edge e;
     e.packed = item.edge;
@@ -129,45 +165,16 @@ class TileScan {
   // Whether every vertex that may be in the lune of e is joined to k within it, whatever the order within the batch; k is
   // surely in the lune.
   bool connected(const Edge& e, Vertex k, Word blocks) {
-    const Word* const ma = maybe(e.a);
-    const Word* const mb = maybe(e.b);
-    const Word* const sk = sure(k);
-    Word left = 0;
-    any_block(blocks & task_.open[k], [&](std::uint64_t at, int bit) {
-      left |= Word{outside(rest_ + at, ma + at, mb + at, sk + at)} << bit;
-      return false;
-    });
+    Word left = blocks & task_.open[k];
     if (left == 0) {
       ++counts_.cones;
       return true;
     }
-    // Others who surely are in the lune and next to k take their neighbors along: first the likely ones, whose rows are in
-    // the cache anyway.
+    left = short_rows_ ? (this->*short_rows_)(e, k) : beyond_reached(e, k, left);
+    if (left == 0) return true;
+    // The rest must each be next to something that is next to k.
     const Word* const sa = sure(e.a);
     const Word* const sb = sure(e.b);
-    const auto take_along = [&](const Word* const row) {
-      Word still = 0;
-      any_block(left, [&](std::uint64_t at, int bit) {
-        still |= Word{store_without(rest_ + at, rest_ + at, row + at)} << bit;
-        return false;
-      });
-      left = still;
-    };
-    for (int round = 0; round < 2 && left != 0; ++round) {
-      if ((round == 0) == task_.central_first) {
-        Word centers = sa[0] & sb[0] & sk[0];
-        for (int k_more = 0; k_more < 4 && centers != 0 && left != 0; ++k_more, centers &= centers - 1) {
-          const auto label = static_cast<Vertex>(std::countr_zero(centers));
-          if (label != k) take_along(sure(label));
-        }
-      } else {
-        for (std::uint64_t m = 0; m < Guides::middles && left != 0; ++m) {
-          const Vertex label = e.middles[m];
-          if (label != k && has(sa, label) && has(sb, label) && has(sk, label)) take_along(sure(label));
-        }
-      }
-    }
-    // The rest must each be next to something that is next to k.
     for (; left != 0; left &= left - 1) {
       const std::uint64_t first = static_cast<std::uint64_t>(std::countr_zero(left)) * block_;
       for (std::uint64_t word = first; word < first + block_; ++word) {
@@ -188,6 +195,112 @@ class TileScan {
     ++counts_.attached;
     return true;
   }
+
+  // Vertices that surely are in the lune and next to k take their neighbors along: the likely ones, whose rows are in the cache
+  // anyway. There are at most 8.
+  struct Companions {
+    Vertex label[4 + Guides::middles];
+    int count = 0;
+  };
+  void add_central(const Edge& e, Vertex k, Companions& to) const {
+    Word centers = sure(e.a)[0] & sure(e.b)[0] & sure(k)[0];
+    for (int more = 0; more < 4 && centers != 0; ++more, centers &= centers - 1) {
+      const auto label = static_cast<Vertex>(std::countr_zero(centers));
+      to.label[to.count] = label;
+      to.count += label != k;
+    }
+  }
+  void add_middles(const Edge& e, Vertex k, Companions& to) const {
+    for (std::uint64_t m = 0; m < Guides::middles; ++m) {
+      const Vertex label = e.middles[m];
+      to.label[to.count] = label;
+      to.count += (label != k) & has(sure(e.a), label) & has(sure(e.b), label) & has(sure(k), label);
+    }
+  }
+  Companions companions(const Edge& e, Vertex k) const {
+    Companions all;
+    if (task_.central_first) add_central(e, k, all);
+    add_middles(e, k, all);
+    if (!task_.central_first) add_central(e, k, all);
+    return all;
+  }
+
+  // What may be in the lune and neither k nor its companions are surely next to, into rest_; returns its nonzero blocks.
+  Word beyond_reached(const Edge& e, Vertex k, Word blocks) {
+    Word left = 0;
+    any_block(blocks, [&](std::uint64_t at, int bit) {
+      left |= Word{outside(rest_ + at, maybe(e.a) + at, maybe(e.b) + at, sure(k) + at)} << bit;
+      return false;
+    });
+    if (left == 0) {
+      ++counts_.cones;
+      return 0;
+    }
+    const Companions all = companions(e, k);
+    for (int c = 0; c < all.count && left != 0; ++c) {
+      const Word* const row = sure(all.label[c]);
+      Word still = 0;
+      any_block(left, [&](std::uint64_t at, int bit) {
+        still |= Word{store_without(rest_ + at, rest_ + at, row + at)} << bit;
+        return false;
+      });
+      left = still;
+    }
+    counts_.attached += left == 0;
+    return left;
+  }
+  // The same for rows of a few blocks, which stay in registers: no loop whose length the machine has to guess.
+  template <int blocks>
+  Word beyond_reached_short(const Edge& e, Vertex k) {
+    const Word* const ma = maybe(e.a);
+    const Word* const mb = maybe(e.b);
+    Block rest[blocks];
+    const auto take = [&](const Word* const row) {
+      rest[0] = rest[0].without(Block::load(row));
+      Block any = rest[0];
+#pragma GCC unroll 8
+      for (int b = 1; b < blocks; ++b) {
+        rest[b] = rest[b].without(Block::load(row + 8 * b));
+        any = any | rest[b];
+      }
+      return any.any();
+    };
+#pragma GCC unroll 8
+    for (int b = 0; b < blocks; ++b) rest[b] = Block::load(ma + 8 * b) & Block::load(mb + 8 * b);
+    if (!take(sure(k))) {
+      ++counts_.cones;
+      return 0;
+    }
+    const Companions all = companions(e, k);
+    for (int c = 0; c < all.count; ++c)
+      if (!take(sure(all.label[c]))) {
+        ++counts_.attached;
+        return 0;
+      }
+    Word left = 0;
+#pragma GCC unroll 8
+    for (int b = 0; b < blocks; ++b) {
+      rest[b].store(rest_ + 8 * b);
+      left |= Word{rest[b].any()} << b;
+    }
+    return left;
+  }
+  using ShortRows = Word (TileScan::*)(const Edge&, Vertex);
+  static ShortRows short_rows(const BitShape& shape) {
+    if (shape.block != 8) return nullptr;
+    switch (shape.stride / 8) {
+      case 1: return &TileScan::beyond_reached_short<1>;
+      case 2: return &TileScan::beyond_reached_short<2>;
+      case 3: return &TileScan::beyond_reached_short<3>;
+      case 4: return &TileScan::beyond_reached_short<4>;
+      case 5: return &TileScan::beyond_reached_short<5>;
+      case 6: return &TileScan::beyond_reached_short<6>;
+      case 7: return &TileScan::beyond_reached_short<7>;
+      case 8: return &TileScan::beyond_reached_short<8>;
+      default: return nullptr;
+    }
+  }
+
   bool attached(const Edge& e, Vertex k, Vertex u) {
     ++counts_.rows;
     const Word* const sa = sure(e.a);
@@ -330,6 +443,7 @@ class TileScan {
   Word* const lune_;
   Word* const reached_;
   Word* const rest_;
+  const ShortRows short_rows_;
   ScanCounts counts_;
 };
 

@@ -10,32 +10,16 @@
 #include "rips/link_scan.hpp"
 
 namespace topo_interp::scan_avx512 {
-namespace {
 
-inline __m512i load(const std::uint64_t* from) { return _mm512_loadu_si512(from); }
-inline bool nonzero(__m512i value) { return _mm512_test_epi64_mask(value, value) != 0; }
-
-inline bool outside(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
-  const __m512i value = _mm512_and_si512(_mm512_andnot_si512(load(c), load(a)), load(b));
-  _mm512_storeu_si512(out, value);
-  return nonzero(value);
-}
-inline bool meet4(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c, const std::uint64_t* d) {
-  return nonzero(_mm512_and_si512(_mm512_and_si512(load(a), load(b)), _mm512_and_si512(load(c), load(d))));
-}
-inline bool meet(const std::uint64_t* a, const std::uint64_t* b) { return _mm512_test_epi64_mask(load(a), load(b)) != 0; }
-inline bool store_and(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b) {
-  const __m512i value = _mm512_and_si512(load(a), load(b));
-  _mm512_storeu_si512(out, value);
-  return nonzero(value);
-}
-inline bool store_without(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b) {
-  const __m512i value = _mm512_andnot_si512(load(b), load(a));
-  _mm512_storeu_si512(out, value);
-  return nonzero(value);
-}
-
-}  // namespace
+struct Block {
+  __m512i v;
+  static Block load(const std::uint64_t* from) { return {_mm512_loadu_si512(from)}; }
+  void store(std::uint64_t* to) const { _mm512_storeu_si512(to, v); }
+  bool any() const { return _mm512_test_epi64_mask(v, v) != 0; }
+  Block operator&(Block other) const { return {_mm512_and_si512(v, other.v)}; }
+  Block operator|(Block other) const { return {_mm512_or_si512(v, other.v)}; }
+  Block without(Block other) const { return {_mm512_andnot_si512(other.v, v)}; }
+};
 
 #include "rips/link_scan.inl"
 

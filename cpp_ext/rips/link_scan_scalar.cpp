@@ -7,35 +7,34 @@
 #include "rips/link_scan.hpp"
 
 namespace topo_interp::scan_scalar {
-namespace {
 
-inline bool outside(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c) {
-  std::uint64_t any = 0;
-  for (int k = 0; k < 8; ++k) any |= out[k] = a[k] & b[k] & ~c[k];
-  return any != 0;
-}
-inline bool meet4(const std::uint64_t* a, const std::uint64_t* b, const std::uint64_t* c, const std::uint64_t* d) {
-  std::uint64_t any = 0;
-  for (int k = 0; k < 8; ++k) any |= a[k] & b[k] & c[k] & d[k];
-  return any != 0;
-}
-inline bool meet(const std::uint64_t* a, const std::uint64_t* b) {
-  std::uint64_t any = 0;
-  for (int k = 0; k < 8; ++k) any |= a[k] & b[k];
-  return any != 0;
-}
-inline bool store_and(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b) {
-  std::uint64_t any = 0;
-  for (int k = 0; k < 8; ++k) any |= out[k] = a[k] & b[k];
-  return any != 0;
-}
-inline bool store_without(std::uint64_t* out, const std::uint64_t* a, const std::uint64_t* b) {
-  std::uint64_t any = 0;
-  for (int k = 0; k < 8; ++k) any |= out[k] = a[k] & ~b[k];
-  return any != 0;
-}
-
-}  // namespace
+struct Block {
+  std::uint64_t word[8];
+  static Block load(const std::uint64_t* from) {
+    return {from[0], from[1], from[2], from[3], from[4], from[5], from[6], from[7]};
+  }
+  void store(std::uint64_t* to) const {
+    for (int k = 0; k < 8; ++k) to[k] = word[k];
+  }
+  bool any() const {
+    return (word[0] | word[1] | word[2] | word[3] | word[4] | word[5] | word[6] | word[7]) != 0;
+  }
+  Block operator&(Block other) const {
+    Block out;
+    for (int k = 0; k < 8; ++k) out.word[k] = word[k] & other.word[k];
+    return out;
+  }
+  Block operator|(Block other) const {
+    Block out;
+    for (int k = 0; k < 8; ++k) out.word[k] = word[k] | other.word[k];
+    return out;
+  }
+  Block without(Block other) const {
+    Block out;
+    for (int k = 0; k < 8; ++k) out.word[k] = word[k] & ~other.word[k];
+    return out;
+  }
+};
 
 #include "rips/link_scan.inl"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -10,7 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "rips/parallel.hpp"
+#include "parallel.hpp"
 #include "rips/relations.hpp"
 
 namespace topo_interp {
@@ -75,21 +76,25 @@ class BitMatrix {
   BitMatrix(const BitMatrix&) = delete;
   BitMatrix& operator=(const BitMatrix&) = delete;
   const BitRows& rows() const { return rows_; }
-  // Two threads may set bits of one row, in different blocks of it. Returns the block.
-  std::uint64_t set(std::uint64_t label, std::uint64_t other) {
-    const std::uint64_t block = other / 64 / shape_.block;
+  // Two threads may set bits of one row, in different blocks of it.
+  void set(std::uint64_t label, std::uint64_t other) {
+    const std::uint64_t block = other >> shape_.label_bits;
     rows_.bits[label * shape_.stride + other / 64] |= std::uint64_t{1} << (other % 64);
     const std::atomic_ref<std::uint64_t> held(rows_.held[label]);
     const std::uint64_t bit = std::uint64_t{1} << block;
     if ((held.load(std::memory_order_relaxed) & bit) == 0) held.fetch_or(bit, std::memory_order_relaxed);
-    return block;
   }
-  bool full(std::uint64_t label, std::uint64_t block) const {
-    const std::uint64_t* const words = rows_.bits + label * shape_.stride + block * shape_.block;
-    return std::all_of(words, words + shape_.block, [](std::uint64_t word) { return word == ~std::uint64_t{0}; });
-  }
-  bool full_word(std::uint64_t label, std::uint64_t other) const {
-    return rows_.bits[label * shape_.stride + other / 64] == ~std::uint64_t{0};
+  // Takes over a row of another; clears in `open` the blocks of it that are all ones.
+  void copy(std::uint64_t label, const BitMatrix& from, std::uint64_t& open) {
+    rows_.held[label] = from.rows_.held[label];
+    for (std::uint64_t left = rows_.held[label] & open; left != 0; left &= left - 1) {
+      const auto block = static_cast<std::uint64_t>(std::countr_zero(left));
+      std::uint64_t* const to = rows_.bits + label * shape_.stride + block * shape_.block;
+      const std::uint64_t* const words = from.rows_.bits + label * shape_.stride + block * shape_.block;
+      std::uint64_t all = ~std::uint64_t{0};
+      for (std::uint64_t k = 0; k < shape_.block; ++k) all &= to[k] = words[k];
+      if (all == ~std::uint64_t{0}) open &= ~(std::uint64_t{1} << block);
+    }
   }
 
  private:
@@ -104,21 +109,20 @@ struct Tiles {
   std::vector<BatchEdge<Format>> edges;
   std::vector<std::uint64_t> begin;
 
-  void group(const typename Format::Packed* first, std::uint64_t count, const Guides& guides, std::uint64_t width, std::uint64_t side,
-             int threads) {
+  void group(const typename Format::Packed* first, std::uint64_t count, const Guides& guides, int width, std::uint64_t side, Crew& crew) {
     const std::uint64_t tiles = side * side;
     const auto tile_of = [&](typename Format::Packed edge) {
-      std::uint64_t a = guides.label[first_vertex<Format>(edge)] / width, b = guides.label[second_vertex<Format>(edge)] / width;
+      std::uint64_t a = guides.label[first_vertex<Format>(edge)] >> width, b = guides.label[second_vertex<Format>(edge)] >> width;
       if (a > b) std::swap(a, b);
       return a * side + b;
     };
-    const std::uint64_t parts = static_cast<std::uint64_t>(threads);
+    const auto parts = static_cast<std::uint64_t>(crew.threads());
     std::vector<std::vector<std::uint64_t>> at(parts, std::vector<std::uint64_t>(tiles, 0));
     edges.resize(count);
     begin.assign(tiles + 1, 0);
     const auto for_parts = [&](auto&& body) {
       std::atomic<std::uint64_t> next{0};
-      run_threads(threads, [&](int) {
+      crew.run([&](int) {
         for (std::uint64_t part; (part = next++) < parts;) {
           for (std::uint64_t k = count * part / parts; k < count * (part + 1) / parts; ++k) body(at[part].data(), k);
         }
@@ -146,53 +150,47 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   const std::uint64_t words = (n + 63) / 64;
   while ((words + shape.block - 1) / shape.block > 64) shape.block *= 2;
   shape.stride = (words + shape.block - 1) / shape.block * shape.block;
+  shape.label_bits = std::countr_zero(shape.block * 64);
+  const std::uint64_t side = ((n - 1) >> shape.label_bits) + 1;
   BitMatrix sure(n, shape), maybe(n, shape);
   std::vector<std::uint64_t> open(n, ~std::uint64_t{0});
-  const std::uint64_t width = shape.block * 64, side = (n + width - 1) / width;
 
   std::vector<ScanFound> found(static_cast<std::size_t>(options.threads));
   for (ScanFound& part : found) part.scratch.resize(3 * shape.stride);
-  Tiles<Format> tiles, former;
+  Tiles<Format> tiles;
+  Crew crew(sorted.count < 32768 ? 1 : options.threads), alone(1);
   bool central_first = true;
   for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
     // Within a batch nothing is sure, so that the first batches, which are all of a small cloud, must be small.
     const std::uint64_t least = std::clamp<std::uint64_t>(start / 2, 256, 8192);
     const std::uint64_t count = std::min(sorted.count - start, std::max(least, start / batch_share));
-    const int threads = count < 16384 ? 1 : options.threads;
-    tiles.group(sorted.edges.get() + start, count, guides, width, side, threads);
-    const auto for_tiles = [&](auto&& body) {
+    Crew& team = count < 4096 ? alone : crew;
+    tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, team);
+    const auto for_pieces = [&](std::uint64_t pieces, auto&& body) {
       std::atomic<std::uint64_t> next{0};
-      run_threads(threads, [&](int thread) {
-        for (std::uint64_t tile; (tile = next++) < side * side && !control.stopped();) body(tile, thread);
+      team.run([&](int thread) {
+        for (std::uint64_t piece; (piece = next++) < pieces && !control.stopped();) body(piece, thread);
       });
     };
-    const auto enter = [&](const Tiles<Format>& from, std::uint64_t tile, auto&& set) {
-      for (std::uint64_t k = from.begin[tile]; k < from.begin[tile + 1]; ++k) {
-        const Vertex a = guides.label[first_vertex<Format>(from.edges[k].edge)];
-        const Vertex b = guides.label[second_vertex<Format>(from.edges[k].edge)];
-        set(a, b);
-        set(b, a);
-      }
-    };
-    for_tiles([&](std::uint64_t tile, int) {
-      if (!former.begin.empty()) {
-        enter(former, tile, [&](Vertex a, Vertex b) {
-          const std::uint64_t block = sure.set(a, b);
-          if (sure.full_word(a, b) && sure.full(a, block)) {
-            std::atomic_ref<std::uint64_t>(open[a]).fetch_and(~(std::uint64_t{1} << block), std::memory_order_relaxed);
-          }
-        });
-      }
-      enter(tiles, tile, [&](Vertex a, Vertex b) { maybe.set(a, b); });
+    // What may have been in the last batch is sure now.
+    for_pieces((n + 63) / 64, [&](std::uint64_t piece, int) {
+      for (std::uint64_t label = 64 * piece; label < std::min(n, 64 * piece + 64); ++label) sure.copy(label, maybe, open[label]);
     });
-    for_tiles([&](std::uint64_t tile, int thread) {
-      constexpr std::uint64_t step = 256;  // edges between two looks at the control
-      for (std::uint64_t k = tiles.begin[tile]; k < tiles.begin[tile + 1] && !control.stopped(); k += step) {
-        ScanFound& mine = found[static_cast<std::size_t>(thread)];
-        const ScanTask<Format> task{matrix, &guides, shape, sure.rows(), maybe.rows(), open.data(), witness,
-                                    tiles.edges.data() + k, std::min(step, tiles.begin[tile + 1] - k), start, central_first, mine.scratch.data()};
-        scan_tile(task, mine, options.isa);
+    for_pieces(side * side, [&](std::uint64_t tile, int) {
+      for (std::uint64_t k = tiles.begin[tile]; k < tiles.begin[tile + 1]; ++k) {
+        const Vertex a = guides.label[first_vertex<Format>(tiles.edges[k].edge)];
+        const Vertex b = guides.label[second_vertex<Format>(tiles.edges[k].edge)];
+        maybe.set(a, b);
+        maybe.set(b, a);
       }
+    });
+    constexpr std::uint64_t step = 512;  // edges between two looks at the control
+    for_pieces((count + step - 1) / step, [&](std::uint64_t piece, int thread) {
+      ScanFound& mine = found[static_cast<std::size_t>(thread)];
+      const ScanTask<Format> task{matrix, &guides, shape, sure.rows(), maybe.rows(), open.data(), witness,
+                                  tiles.edges.data() + step * piece, std::min(step, count - step * piece), start, central_first,
+                                  mine.scratch.data()};
+      scan_tile(task, mine, options.isa);
     });
     std::uint64_t beyond_middle = 0, beyond_central = 0;
     for (ScanFound& part : found) {
@@ -200,7 +198,6 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
       beyond_central += std::exchange(part.counts.beyond_central, 0);
     }
     central_first = beyond_central < beyond_middle;
-    std::swap(tiles, former);
     start += count;
     control.done = static_cast<std::int64_t>(start);
   }

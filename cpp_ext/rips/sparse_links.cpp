@@ -5,7 +5,7 @@
 #include <mutex>
 #include <numeric>
 
-#include "rips/parallel.hpp"
+#include "parallel.hpp"
 #include "rips/relations.hpp"
 
 namespace topo_interp {

@@ -12,6 +12,7 @@ import pytest
 from scipy.spatial.distance import squareform
 
 import topo_interp as ti
+from topo_interp._native import cpu
 
 # The clouds and the float64 oracle of the distances.
 _spec = importlib.util.spec_from_file_location("distance_oracle", Path(__file__).with_name("test_distances.py"))
@@ -149,3 +150,12 @@ def test_it_is_a_frozen_value():
     again = pickle.loads(pickle.dumps(dm))
     assert again.digest() == dm.digest() and again.rounding == dm.rounding
     assert repr(dm).startswith("DistanceMatrix(n=5, metric='euclidean', rounding=")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 262143, 262144, 262145])
+def test_the_median_kernel_has_the_bits_of_numpy(count):
+    rng = np.random.default_rng(count)
+    for values in (rng.random(count), rng.integers(0, 3, count), rng.random(count) ** 30, np.zeros(count)):
+        values = values.astype(np.float32)
+        for threads in (1, 2, 5):
+            assert cpu.median(values, threads) == float(np.median(values))

@@ -68,6 +68,7 @@ VALID = {
     "condensed": lambda rng: [points(rng), np.empty(190, np.float32), "euclidean", 2],
     "distance_tile": lambda rng: [points(rng), points(rng, 9), 3, 2, np.empty((5, 4), np.float32), "euclidean"],
     "scan": lambda rng: [points(rng), 2],
+    "median": lambda rng: [condensed(rng), 2],
     "widen_bfloat16": lambda rng: [points(rng), np.empty((20, 5), np.float32)],
     "point_source": lambda rng: [points(rng), "euclidean", "", 2, True],
     "matrix_source": lambda rng: [condensed(rng), 12],

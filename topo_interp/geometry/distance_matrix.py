@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp._native import cpu
+from topo_interp._native import cpu, default_threads
 from topo_interp.arrays import as_matrix, as_points, require_finite
 from topo_interp.geometry.distances import (
     common_exponent,
@@ -138,7 +138,7 @@ class DistanceMatrix:
 
     def median(self) -> float:
         """Median distance over the pairs; 0.0 for a single point."""
-        return float(np.median(self.condensed)) if len(self.condensed) else 0.0
+        return cpu.median(self.condensed, default_threads()) if len(self.condensed) else 0.0
 
     def take(self, index: Any) -> DistanceMatrix:
         """The distances among the points chosen by integers or a mask, in that order; a point may come twice."""
