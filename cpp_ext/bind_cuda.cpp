@@ -14,6 +14,9 @@
 namespace nb = nanobind;
 using namespace topo_interp;
 
+void bind_device_distances(nb::module_& m);
+void bind_device_neighbors(nb::module_& m);
+
 namespace {
 
 nb::dict build_info() {
@@ -53,6 +56,9 @@ NB_MODULE(_cuda_host, m) {
   m.doc() = "The device code of topo_interp run by the CPU, block after block: for tests of its logic, not for use.";
   m.def("set_memory", [](std::int64_t bytes) { cuda::emulated::limit = bytes; }, nb::arg("bytes"),
         "How much memory the emulated device has.");
+  m.def("treat_arrays_as_on_device", [](bool yes) { cuda::emulated::arrays_are_here = yes; }, nb::arg("yes"),
+        "Whether arrays that are handed in count as memory of the emulated device.");
+  m.def("memory_in_use", [] { return cuda::emulated::used.load(); }, "Bytes of the emulated device that are given out now.");
 #else
 NB_MODULE(_cuda, m) {
   m.doc() = "Kernels of topo_interp on a CUDA device. Use the functions of the package, which check their arguments.";
@@ -62,4 +68,6 @@ NB_MODULE(_cuda, m) {
   m.def("device_count", &cuda::device_count, "Devices that this process can use; 0 without a driver.");
   m.def("why_no_device", &cuda::why_no_device, "What is missing when there is none.");
   m.def("device_info", &device_info, nb::arg("device"), "Name, compute capability, bytes of memory, bytes of it that are free.");
+  bind_device_distances(m);
+  bind_device_neighbors(m);
 }

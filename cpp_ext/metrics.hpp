@@ -14,6 +14,9 @@
 #ifndef TOPO_INTERP_FN  // CUDA adds __host__ __device__
 #define TOPO_INTERP_FN inline __attribute__((always_inline))
 #endif
+#ifndef TOPO_INTERP_POPCOUNT  // and has a name of its own for this
+#define TOPO_INTERP_POPCOUNT __builtin_popcountll
+#endif
 
 namespace topo_interp {
 
@@ -93,7 +96,7 @@ struct Chebyshev {
 struct Hamming {
   static constexpr bool needs_norms = false;
   template <class Word>
-  static TOPO_INTERP_FN long long core(long long total, Word x, Word y) { return total + __builtin_popcountll(x ^ y); }
+  static TOPO_INTERP_FN long long core(long long total, Word x, Word y) { return total + TOPO_INTERP_POPCOUNT(x ^ y); }
   static TOPO_INTERP_FN double epilogue(long long total, long long cols) {
     return static_cast<double>(total) / static_cast<double>(cols);
   }

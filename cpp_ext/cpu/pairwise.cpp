@@ -9,6 +9,8 @@
 
 #define TOPO_INTERP_ISA common
 #include "cpu/parallel.hpp"
+#include "cpu/rounding.hpp"
+#include "distance_rules.hpp"
 #include "metrics.hpp"
 
 namespace topo_interp {
@@ -80,7 +82,6 @@ int lowest_bit(double value) {
 // Columns whose entries are all small multiples of a power of two (integers, say) get their center rounded to a multiple of
 // it: centered entries are then exact, products of them too, and every instruction set gives the same bits.
 struct Lattice {
-  static constexpr int most_bits = 20;
   std::vector<int> low, high;
   std::vector<std::int32_t> coarse;  // columns for which it can still matter
   explicit Lattice(std::int64_t cols)
@@ -90,7 +91,7 @@ struct Lattice {
     std::iota(coarse.begin(), coarse.end(), 0);
   }
   bool is_coarse(std::size_t column) const {
-    return low[column] == std::numeric_limits<int>::max() || std::int64_t{high[column]} - low[column] <= most_bits;
+    return low[column] == std::numeric_limits<int>::max() || std::int64_t{high[column]} - low[column] <= lattice_bits;
   }
   template <class T>
   void see(const T* row) {
@@ -134,10 +135,9 @@ PairwiseDistances<T>::PairwiseDistances(MatrixView<T> x, MatrixView<T> y, Metric
   job_.metric = metric;
   job_.cols = x.cols;
   job_.chain = chain_length<T>(needs_norms_, x.cols);
-  // Calibrated: docs/decisions/0002. What float32 products lose is about 3e-7 of the norms; double has digits to spare.
   constexpr bool single = sizeof(T) == sizeof(float);
-  job_.recompute = single ? 0.15 : 1.0 / 1024;
-  job_.underflow = single ? 1e-29 * static_cast<double>(x.cols) : 1e-280;
+  job_.recompute = recompute_share<T>;
+  job_.underflow = least_square<T>(x.cols);
   job_.x.rows = x.data;
   job_.x.row_stride = x.row_stride;
   job_.y.rows = y.data;
@@ -204,16 +204,6 @@ void PairwiseDistances<T>::measure_rows(TileSide<T>& side, MatrixView<T> rows, s
   });
   side.scale = scale.data();
   side.shift = shift.data();
-}
-
-// Any center near the mean serves: it takes the common offset out of the products, and what is left of it, the spread over the
-// root of the number of rows, is nothing beside the norms. So the mean of some rows does, and the others need no reading.
-constexpr std::int64_t center_rows = 1024;
-
-// A multiplicative hash instead of even steps, which could meet just one of two kinds of rows that alternate.
-std::int64_t scattered_row(std::int64_t place, std::int64_t rows) {
-  const auto hash = static_cast<std::uint32_t>(static_cast<std::uint64_t>(place) * 2654435761u);
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(hash) * static_cast<std::uint64_t>(rows) >> 32);
 }
 
 template <class T>
@@ -286,7 +276,7 @@ void PairwiseDistances<T>::choose_order() {
   }
   const double largest = *std::max_element(spread.begin(), spread.end());
   const double mean = std::accumulate(spread.begin(), spread.end(), 0.0) / static_cast<double>(cols);
-  if (!(largest > 4 * mean)) return;
+  if (!(largest > uneven_spread * mean)) return;
   order_.resize(cols);
   std::iota(order_.begin(), order_.end(), 0);
   std::stable_sort(order_.begin(), order_.end(), [&](std::int32_t a, std::int32_t b) {
@@ -360,52 +350,11 @@ void PairwiseDistances<T>::gathered_tile(const GatheredRows<T>& x, std::int64_t 
   kernel_->tile(job, 0, x.rows, j0, j1, false, scratch, out, ld, &stats, StopSignal{&asked_to_stop, &control});
 }
 
-// Notation: u half the spacing of T at 1, w = 2^-53, gamma(k) = k u / (1 - k u), d the exact and e the computed distance,
-// s = |x_c|^2 + |y_c|^2 of the centered rows as stored.
-//
-// Products. Storing x_c rounds each entry once, so that the distance of the stored rows is within u (|x_c| + |y_c|) <=
-// u sqrt(2 s) of the exact one. Each product passes one chain of at most `chain` additions in T and then double ones:
-// |<x, y> computed - exact| <= g |x_c||y_c| <= g s / 2, g = gamma(chain) + (cols + 8) w; norms and the final sums add
-// (cols + 8) w s. So |e^2 - d_c^2| <= E = (g + 2 (cols + 8) w) s, and |e - d_c| = |e^2 - d_c^2| / (e + d_c) <=
-// (E / e) / (1 + sqrt(1 - E / e^2)), where e^2 >= c s because other pairs are recomputed. In doubles each product passes up
-// to cols additions: g = gamma(cols).
-//
-// Recomputed pairs. float32: the difference is rounded once, its square and sums at most recompute_chain + 1 times, so
-// |e^2 - d^2| <= gamma(36) d^2 and |e - d| <= gamma(36) d. In double: (cols + 8) w d.
-// Unit rows carry the error of their length and shift: at most (cols + 16) 2 w each, in units of the sphere.
-//
-// Last, e^2 is rounded to T and so is its root: 2 u e. A function f of the distance then has |f(e) - f(d)| by its slope.
 template <class T>
 double PairwiseDistances<T>::rounding(const TileStats& stats, double largest) const {
-  constexpr bool single = sizeof(T) == sizeof(float);
-  const double u = single ? 0x1p-24 : 0x1p-53, w = 0x1p-53, cols = static_cast<double>(job_.cols);
-  const auto gamma = [&](double k) { return k * u / (1 - k * u); };
-  const double spare = 1.0001;  // for the roundings of these lines themselves
-  if (job_.metric == MetricKind::hamming) return u;
-  if (job_.metric == MetricKind::chebyshev) return spare * u * largest;
-  if (job_.metric == MetricKind::manhattan)
-    return spare * (gamma(static_cast<double>(job_.chain) + 2) + (single ? cols * w : gamma(cols)) + u) * largest;
-
-  const double g = (single ? gamma(static_cast<double>(job_.chain)) : gamma(cols)) + 3 * (cols + 8) * w;
-  const double center = u * std::sqrt(2 * stats.largest_sum);
-  const double product = g * std::sqrt(stats.largest_ratio) / (1 + std::sqrt(1 - g / job_.recompute));
-  const double direct = (single && !unit_rows_ ? gamma(36) : (cols + 8) * w) * std::sqrt(stats.largest_recomputed);
-  const double lengths = unit_rows_ ? 2 * (cols + 16) * 2 * w : 0;
-  // e^2 <= 2.0625 s where products gave it.
-  const double longest = std::sqrt(std::max(2.0625 * stats.largest_sum, stats.largest_recomputed));
-  const double distance = std::max(center + product, direct) + lengths;
-  switch (job_.metric) {
-    case MetricKind::sqeuclidean: return spare * ((2 * longest + distance) * distance + u * largest);
-    case MetricKind::cosine:
-    case MetricKind::correlation: return spare * ((2 * longest + distance) * distance / 2 + 2 * u * largest);
-    case MetricKind::angular: {
-      // Slope 1 / sqrt(1 - chord^2 / 4) with chord^2 <= 3.5; beyond, atan2 of two doubles has slope at most 1.
-      const double chord = std::sqrt(3.5) + distance;
-      return spare * (distance / std::sqrt(1 - chord * chord / 4) + 4 * u * largest);
-    }
-    default: return spare * (distance + 2 * u * longest);
-  }
+  return rounding_bound({sizeof(T) == sizeof(float), job_.metric, unit_rows_, job_.cols, job_.chain, job_.recompute}, stats, largest);
 }
+
 template class PairwiseDistances<float>;
 template class PairwiseDistances<double>;
 

@@ -2,6 +2,7 @@
 // library here: an inline function of it, compiled for AVX-512 and kept by the linker for everybody, would crash others.
 #pragma once
 #include "cpu/tile.hpp"
+#include "distance_rules.hpp"
 
 namespace topo_interp::TOPO_INTERP_ISA {
 namespace {
@@ -302,8 +303,8 @@ std::int32_t finish_products(const TileJob<T>& job, std::int64_t i, std::int64_t
   using V = typename RegisterOf<T>::type;
   constexpr int parts = V::lanes / F64::lanes;
   const F64 norm = F64::all(job.x.squared_norms[i]), share = F64::all(job.recompute), least_square = F64::all(job.underflow);
-  const F64 most_share = F64::all(2.0625), minus_two = F64::all(-2);
-  constexpr double range = sizeof(T) == sizeof(float) ? 1e38 : 1e300;
+  const F64 most_sum = F64::all(most_share), minus_two = F64::all(-2);
+  constexpr double range = largest_square<T>;
   const F64 trusted = F64::all(Metric::largest_trusted < range ? Metric::largest_trusted : range);
   F64 ratio = F64::all(stats->largest_ratio), largest = F64::all(stats->largest_sum);
   std::int32_t flags = 0;
@@ -313,7 +314,7 @@ std::int32_t finish_products(const TileJob<T>& job, std::int64_t i, std::int64_t
       const std::int64_t at = j + p * F64::lanes;
       const F64 sum = norm + F64::load(job.y.squared_norms + j0 + at);
       squared[p] = multiply_add(minus_two, F64::load(total + at), sum);
-      const auto outside = F64::outside(squared[p], larger(share * sum, least_square), smaller(most_share * sum, trusted));
+      const auto outside = F64::outside(squared[p], larger(share * sum, least_square), smaller(most_sum * sum, trusted));
       unsigned bits = F64::bits(outside);
       // Columns that nobody asked for may count in the statistics: they are pairs of true rows (or of zero rows), and a bound
       // over more pairs is still a bound. They must not be recomputed.

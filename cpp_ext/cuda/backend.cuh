@@ -43,6 +43,7 @@ inline std::int64_t pieces(std::int64_t count, std::int64_t piece) { return (cou
 #ifdef TOPO_INTERP_EMULATED
 namespace emulated {
 inline std::atomic<std::int64_t> limit{std::int64_t{2} << 30}, used{0};  // bytes that the "device" has and has given out
+inline std::atomic<bool> arrays_are_here{false};                         // whether arrays that are handed in count as its memory
 }
 #else
 inline void check(cudaError_t status, const char* what) {
@@ -346,6 +347,16 @@ TOPO_INTERP_HD T atomic_max(T* where, T value) {
 #else
   const T before = *where;
   if (value > before) *where = value;
+  return before;
+#endif
+}
+
+TOPO_INTERP_HD int atomic_or(int* where, int value) {
+#ifdef __CUDA_ARCH__
+  return atomicOr(where, value);
+#else
+  const int before = *where;
+  *where = before | value;
   return before;
 #endif
 }

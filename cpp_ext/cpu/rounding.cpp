@@ -1,0 +1,58 @@
+#include "cpu/rounding.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#define TOPO_INTERP_ISA bound
+#include "distance_rules.hpp"
+#include "metrics.hpp"
+
+namespace topo_interp {
+
+// Notation: u half the spacing of T at 1, w = 2^-53, gamma(k) = k u / (1 - k u), d the exact and e the computed distance,
+// s = |x_c|^2 + |y_c|^2 of the centered rows as stored.
+//
+// Products. Storing x_c rounds each entry once, so that the distance of the stored rows is within u (|x_c| + |y_c|) <=
+// u sqrt(2 s) of the exact one. Each product passes one chain of at most `chain` additions in T and then double ones:
+// |<x, y> computed - exact| <= g |x_c||y_c| <= g s / 2, g = gamma(chain) + (cols + 8) w; norms and the final sums add
+// (cols + 8) w s. So |e^2 - d_c^2| <= E = (g + 2 (cols + 8) w) s, and |e - d_c| = |e^2 - d_c^2| / (e + d_c) <=
+// (E / e) / (1 + sqrt(1 - E / e^2)), where e^2 >= c s because other pairs are recomputed. In doubles each product passes up
+// to cols additions: g = gamma(cols).
+//
+// Recomputed pairs. float32: the difference is rounded once, its square and sums at most recompute_chain + 1 times, so
+// |e^2 - d^2| <= gamma(36) d^2 and |e - d| <= gamma(36) d. In double: (cols + 8) w d.
+// Unit rows carry the error of their length and shift: at most (cols + 16) 2 w each, in units of the sphere.
+//
+// Last, e^2 is rounded to T and so is its root: 2 u e. A function f of the distance then has |f(e) - f(d)| by its slope.
+double rounding_bound(const RoundingCase& of, const TileStats& stats, double largest) {
+  const bool single = of.single;
+  const double u = single ? 0x1p-24 : 0x1p-53, w = 0x1p-53, cols = static_cast<double>(of.cols);
+  const auto gamma = [&](double k) { return k * u / (1 - k * u); };
+  const double spare = 1.0001;  // for the roundings of these lines themselves
+  if (of.metric == MetricKind::hamming) return u;
+  if (of.metric == MetricKind::chebyshev) return spare * u * largest;
+  if (of.metric == MetricKind::manhattan)
+    return spare * (gamma(static_cast<double>(of.chain) + 2) + (single ? cols * w : gamma(cols)) + u) * largest;
+
+  const double g = (single ? gamma(static_cast<double>(of.chain)) : gamma(cols)) + 3 * (cols + 8) * w;
+  const double center = u * std::sqrt(2 * stats.largest_sum);
+  const double product = g * std::sqrt(stats.largest_ratio) / (1 + std::sqrt(1 - g / of.recompute));
+  const double direct = (single && !of.unit_rows ? gamma(36) : (cols + 8) * w) * std::sqrt(stats.largest_recomputed);
+  const double lengths = of.unit_rows ? 2 * (cols + 16) * 2 * w : 0;
+  // e^2 <= most_share s where products gave it.
+  const double longest = std::sqrt(std::max(most_share * stats.largest_sum, stats.largest_recomputed));
+  const double distance = std::max(center + product, direct) + lengths;
+  switch (of.metric) {
+    case MetricKind::sqeuclidean: return spare * ((2 * longest + distance) * distance + u * largest);
+    case MetricKind::cosine:
+    case MetricKind::correlation: return spare * ((2 * longest + distance) * distance / 2 + 2 * u * largest);
+    case MetricKind::angular: {
+      // Slope 1 / sqrt(1 - chord^2 / 4) with chord^2 <= 3.5; beyond, atan2 of two doubles has slope at most 1.
+      const double chord = std::sqrt(3.5) + distance;
+      return spare * (distance / std::sqrt(1 - chord * chord / 4) + 4 * u * largest);
+    }
+    default: return spare * (distance + 2 * u * longest);
+  }
+}
+
+}  // namespace topo_interp
