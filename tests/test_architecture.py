@@ -23,7 +23,7 @@ LAYERS = [
     {"comparison"},
     # One layer: a profile writes its own report, and so does a track.
     {"cautions", "profile", "profile_file", "profile_inputs", "profile_significance", "report", "tests_file", "track", "track_cache", "track_file", "checkpoints", "diff", "diff_file"},
-    {"cli", "cli_values", "demo"},
+    {"cli", "cli_values", "demo", "integrations"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that
 # are themselves imported inside functions.
@@ -31,7 +31,9 @@ TORCH_SIDE = {
     f"topo_interp.activations.{name}" for name in ("batch_rows", "driver", "gradients", "hooks", "inputs", "model_checks")
 }
 # Heavy or optional packages: imported inside the functions that need them.
-LAZY = {"torch", "plotly", "matplotlib", "gudhi", "ripser", "gph", "jinja2", "transformers", "ot"}
+LAZY = {
+    "torch", "plotly", "matplotlib", "gudhi", "ripser", "gph", "jinja2", "transformers", "ot", "lightning", "pytorch_lightning", "distributed"
+}  # fmt: skip
 
 
 def package_folder() -> Path:

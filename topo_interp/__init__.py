@@ -1,5 +1,6 @@
 """What shape are these activations, is that shape real, and does the network use it?"""
 
+from topo_interp import integrations as integrations
 from topo_interp import metrics as metrics
 from topo_interp import shapes as shapes
 from topo_interp._errors import BudgetError as BudgetError
