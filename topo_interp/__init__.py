@@ -31,6 +31,8 @@ from topo_interp.certificate import Term as Term
 from topo_interp.comparison import comparisons as comparisons
 from topo_interp.comparison._paired import Comparison as Comparison
 from topo_interp.comparison.comparisons import compare as compare
+from topo_interp.comparison.cycle_matching import CycleMatches as CycleMatches
+from topo_interp.comparison.cycle_matching import match_cycles as match_cycles
 from topo_interp.comparison.diagram_distances import DiagramDistance as DiagramDistance
 from topo_interp.comparison.diagram_distances import betti_distance as betti_distance
 from topo_interp.comparison.diagram_distances import bottleneck as bottleneck

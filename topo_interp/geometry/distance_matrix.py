@@ -22,7 +22,7 @@ from topo_interp.geometry.distances import (
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.point_cloud import array_digest
 
-__all__ = ["DistanceMatrix"]
+__all__ = ["DistanceMatrix", "pair_ends", "pair_position"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class DistanceMatrix:
         low, high = (condensed.min(), condensed.max()) if len(condensed) else (0.0, 0.0)
         if not (low >= 0 and high < np.inf):  # a NaN makes both comparisons false
             bad = int(np.flatnonzero(~((condensed >= 0) & (condensed < np.inf)))[0])
-            i, j = _pair(bad, n)
+            i, j = (int(end[0]) for end in pair_ends(np.array([bad]), n))
             raise InputError(f"the distance of rows {i} and {j} is {condensed[bad]}; finite distances >= 0 are needed"
                 + (" (float32 holds up to 3.4e38: scale the points down first)" if condensed[bad] == np.inf else ""))
         if not (0 <= self.rounding < np.inf):
@@ -159,7 +159,7 @@ class DistanceMatrix:
         low, high = np.minimum(a, b), np.maximum(a, b)
         condensed = np.zeros(len(low), dtype=np.float32)
         apart = low < high
-        condensed[apart] = self.condensed[_position(low[apart], high[apart], self.n)]
+        condensed[apart] = self.condensed[pair_position(low[apart], high[apart], self.n)]
         return dataclasses.replace(self, condensed=condensed, n=len(chosen))
 
     def digest(self) -> str:
@@ -167,12 +167,22 @@ class DistanceMatrix:
         return array_digest(self.condensed)
 
 
-def _position(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
+def pair_position(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
+    """Where the pairs i < j of n points stand in condensed order.
+
+    >>> pair_position(np.array([0, 1]), np.array([1, 2]), 3)
+    array([0, 2])
+    """
     i = np.asarray(i, dtype=np.int64)
     return i * (2 * n - i - 1) // 2 + (j - i - 1)
 
 
-def _pair(position: int, n: int) -> tuple[int, int]:
-    starts = _position(np.arange(n), np.arange(n) + 1, n)
-    i = int(np.searchsorted(starts[: n - 1], position, side="right")) - 1
-    return i, int(position - starts[i]) + i + 1
+def pair_ends(position: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs i < j of n points that stand at these places of the condensed order.
+
+    >>> pair_ends(np.array([0, 2]), 3)
+    (array([0, 1]), array([1, 2]))
+    """
+    starts = pair_position(np.arange(n - 1), np.arange(n - 1) + 1, n)
+    i = np.searchsorted(starts, position, side="right") - 1
+    return i, position - starts[i] + i + 1

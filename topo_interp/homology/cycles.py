@@ -17,7 +17,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._native import cpu, default_threads
-from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.geometry.distance_matrix import DistanceMatrix, pair_position
 from topo_interp.geometry.spanning_tree import SpanningTree
 
 __all__ = ["Cocycle", "Cycle", "LinksProvenance"]
@@ -303,7 +303,7 @@ def _length(provenance: LinksProvenance, walk_or_edges: np.ndarray) -> float:
 
 def _lengths(matrix: DistanceMatrix, pairs: np.ndarray) -> np.ndarray:
     low, high = pairs.min(axis=1).astype(np.int64), pairs.max(axis=1).astype(np.int64)
-    return matrix.condensed[low * (2 * matrix.n - low - 1) // 2 + (high - low - 1)]
+    return matrix.condensed[pair_position(low, high, matrix.n)]
 
 
 def _shortest_loop(provenance: LinksProvenance, birth: int, rows: np.ndarray, values: np.ndarray) -> np.ndarray | None:
