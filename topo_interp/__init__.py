@@ -49,6 +49,9 @@ from topo_interp.comparison.merging import rtd as rtd
 from topo_interp.comparison.merging import rtd_lite as rtd_lite
 from topo_interp.comparison.neighborhoods import information_imbalance as information_imbalance
 from topo_interp.comparison.neighborhoods import neighbor_overlap as neighbor_overlap
+from topo_interp.comparison.zigzag import NeighborGraphs as NeighborGraphs
+from topo_interp.comparison.zigzag import Zigzag as Zigzag
+from topo_interp.comparison.zigzag import zigzag as zigzag
 from topo_interp.diff import Diff as Diff
 from topo_interp.diff import diff as diff
 from topo_interp.geometry.distance_matrix import DistanceMatrix as DistanceMatrix

@@ -14,10 +14,10 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._value import value_from_json
+from topo_interp.comparison._rows import same_rows
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.same_loop import Loops, Verdict, agreement, loops_recipe
-from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
     import networkx
@@ -247,11 +247,7 @@ def match_cycles(
     Cost: per cloud its diagrams and one pass over the pairs for each bar; per pair of bars a spanning forest of the common pairs.
     """
     recipe = loops_recipe(recipe, "match_cycles")
-    if not isinstance(clouds, Mapping) or len(clouds) < 2:
-        raise InputError(
-            "match_cycles needs at least two clouds of the same rows by step or layer, such as {0: first, 100: second}; "
-            + (f"this is a {type(clouds).__name__}" if not isinstance(clouds, Mapping) else f"there are {len(clouds)}")
-        )
+    n = same_rows(clouds, "match_cycles")
     if isinstance(min_persistence, bool) or not isinstance(min_persistence, (int, float)) or not 0 <= min_persistence < math.inf:
         raise InputError(f"min_persistence is {min_persistence!r}; a number of median distances >= 0 is needed")
     steps = tuple(clouds)
@@ -259,9 +255,7 @@ def match_cycles(
     matches: list[LoopMatch] = []
     before: Loops | None = None
     earlier: list[int] = []
-    rows: np.ndarray | None = None
     for step, cloud in clouds.items():  # two neighbors in memory at a time
-        rows = _same_rows(rows, cloud, steps[0], step)
         found = Loops(recipe(cloud, engine="links", threads=threads, progress=progress))
         later = []
         for bar in found.clear_bars(min_persistence * (found.diagrams.scale or 0.0)).tolist():
@@ -273,8 +267,7 @@ def match_cycles(
                 if result.verdict is not Verdict.DIFFERENT:
                     matches.append(LoopMatch(a, b, result.verdict.value, result.level, result.until))
         before, earlier = found, later
-    assert rows is not None
-    return CycleMatches(steps, tuple(bars), tuple(matches), len(rows), recipe, float(min_persistence))
+    return CycleMatches(steps, tuple(bars), tuple(matches), n, recipe, float(min_persistence))
 
 
 def _bar(step: Hashable, diagrams: Diagrams, bar: int, certified: bool) -> LoopBar:
@@ -283,18 +276,3 @@ def _bar(step: Hashable, diagrams: Diagrams, bar: int, certified: bool) -> LoopB
     rows = np.sort(diagrams.rows(1, bar, tight=True)).tolist()
     return LoopBar(step, bar, float(birth) / unit, float(death) / unit, certified, tuple(rows))
 
-
-def _same_rows(rows: np.ndarray | None, cloud: Any, first: Hashable, step: Hashable) -> np.ndarray:
-    """The rows of a cloud, or an error that says how they differ from those of the first."""
-    own = cloud.rows if isinstance(cloud, PointCloud) else np.arange(len(cloud))
-    if rows is None:
-        return own
-    advice = "capture all with one probe set, or bring them to the same rows with store.select"
-    if len(own) != len(rows):
-        raise InputError(f"match_cycles follows the same rows, and {first!r} has {len(rows)} rows and {step!r} {len(own)}: {advice}")
-    if not np.array_equal(own, rows):
-        at = int(np.flatnonzero(own != rows)[0])
-        raise InputError(
-            f"match_cycles follows the same rows, and place {at} is row {rows[at]} of {first!r} and row {own[at]} of {step!r}: {advice}"
-        )
-    return own

@@ -1,0 +1,41 @@
+"""The check that clouds of several layers or steps hold the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import InputError
+from topo_interp.point_cloud import PointCloud
+
+__all__ = ["same_rows"]
+
+
+def same_rows(clouds: Mapping[Hashable, Any], needed_by: str) -> int:
+    """The number of rows, or an error that says how the clouds differ (of arrays and matrices only the number is known)."""
+    if not isinstance(clouds, Mapping) or len(clouds) < 2:
+        raise InputError(
+            f"{needed_by} needs at least two clouds of the same rows by step or layer, such as {{0: first, 100: second}}; "
+            + (f"this is a {type(clouds).__name__}" if not isinstance(clouds, Mapping) else f"there are {len(clouds)}")
+        )
+    advice = "capture all with one probe set, or bring them to the same rows with store.select"
+    names, n = list(clouds), 0
+    known: tuple[Hashable, np.ndarray] | None = None
+    for step, cloud in clouds.items():
+        count = len(cloud)
+        if step == names[0]:
+            n = count
+        if count != n:
+            raise InputError(f"{needed_by} follows the same rows, and {names[0]!r} has {n} rows and {step!r} {count}: {advice}")
+        if not isinstance(cloud, PointCloud):
+            continue
+        if known is not None and not np.array_equal(cloud.rows, known[1]):
+            at = int(np.flatnonzero(cloud.rows != known[1])[0])
+            raise InputError(
+                f"{needed_by} follows the same rows, and place {at} is row {known[1][at]} of {known[0]!r} and row {cloud.rows[at]} of "
+                f"{step!r}: {advice}"
+            )
+        known = known or (step, cloud.rows)
+    return n
