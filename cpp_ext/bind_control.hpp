@@ -56,7 +56,7 @@ void run_interruptible(nanobind::object progress, Kernel&& kernel) {
     {
       nb::gil_scoped_release release;
       std::unique_lock<std::mutex> lock(mutex);
-      ended = finished.wait_for(lock, std::chrono::milliseconds(50), [&] { return done; });
+      ended = finished.wait_for(lock, std::chrono::milliseconds(20), [&] { return done; });
     }
     if (ended) break;
     if (raised) continue;

@@ -64,6 +64,7 @@ void reduce(const Graph& graph, const std::vector<Death>& deaths, LinksResult& r
     expander.expand([&](std::uint32_t row, std::uint32_t value) { column.add(row, value); }, counts.expanded);
     std::uint32_t pivot;
     while ((pivot = column.pivot()) != none && owner[pivot] != none) {
+      if (control.stopped()) return;
       const std::uint64_t first = relations.start[owner[pivot]], last = relations.start[owner[pivot] + 1];
       const std::uint32_t factor = field.negate(column.value(pivot));  // stored pivots are one
       ++counts.additions;

@@ -165,7 +165,10 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
   for (std::uint64_t e = 0; e < edges; ++e) {
     if (graph.length[e] <= options.threshold) order.push_back((std::uint64_t{length_bits(graph.length[e])} << 32) | e);
   }
-  std::sort(order.begin(), order.end());
+  std::sort(order.begin(), order.end(), [&](std::uint64_t a, std::uint64_t b) {
+    if (control.stopped()) throw Interrupted();  // millions of edges take longer than anybody waits
+    return a < b;
+  });
   result.edges = order.size();
   std::vector<std::uint32_t> rank(edges, none);
   for (std::uint64_t position = 0; position < order.size(); ++position) {

@@ -313,13 +313,20 @@ def threads_alive() -> int:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
-def test_interrupt_leaves_nothing_behind():
-    rng = np.random.default_rng(0)
-    n = 3500
-    lengths = rng.random(n * (n - 1) // 2, dtype=np.float32) + 1  # a random graph filtration: the slowest there is
+def dense_and_sparse(n: int) -> dict[str, tuple]:
+    """Arguments of both kernels for a random graph filtration, the slowest there is."""
+    lengths = np.random.default_rng(0).random(n * (n - 1) // 2, dtype=np.float32) + 1
+    start = np.concatenate(([0], np.cumsum(np.arange(n - 1, -1, -1))))
+    neighbor = np.concatenate([np.arange(i + 1, n, dtype=np.uint32) for i in range(n)])
+    return {"links_rips": (lengths, n, math.inf, 2, 2), "links_graph": (start, neighbor, lengths, 3.0, 2, 2)}
+
+
+@pytest.mark.parametrize("kernel", ["links_rips", "links_graph"])
+def test_interrupt_leaves_nothing_behind(kernel):
+    arguments = dense_and_sparse(3500)[kernel]
     before = threads_alive()
     delays = []
-    for wait in (0.05, 0.4):
+    for wait in (0.05, 0.2, 0.4):
         sent = []
 
         def interrupt(sent: list[float] = sent) -> None:
@@ -329,10 +336,10 @@ def test_interrupt_leaves_nothing_behind():
         timer = threading.Timer(wait, interrupt)
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            cpu.links_rips(lengths, n, math.inf, 2, 2)
+            getattr(cpu, kernel)(*arguments)
         delays.append(time.perf_counter() - sent[0])
         timer.join()
-    assert min(delays) < 0.15, delays  # 0.1 s on a machine with nothing else to do
+    assert min(delays) < 0.1, delays  # the best: other work on the machine makes threads late, and no test of ours
     assert threads_alive() <= before
 
 
