@@ -119,6 +119,8 @@ from topo_interp.inference.neighbor_band import NeighborBand as NeighborBand
 from topo_interp.inference.neighbor_band import neighbor_band as neighbor_band
 from topo_interp.inference.planes import PlaneSearch as PlaneSearch
 from topo_interp.inference.planes import search_planes as search_planes
+from topo_interp.inference.prevalence import Prevalence as Prevalence
+from topo_interp.inference.prevalence import prevalence as prevalence
 from topo_interp.inference.significance import Detect as Detect
 from topo_interp.inference.significance import Significance as Significance
 from topo_interp.inference.significance import significance as significance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def intervals(found: ti.Zigzag, dim: int) -> Counter:
 
 def joined(complexes: list[set], through: str) -> list[set]:
     out = [complexes[0]]
-    for a, b in zip(complexes, complexes[1:], strict=False):
+    for a, b in pairwise(complexes):
         out += [a & b if through == "intersections" else a | b, b]
     return out
 

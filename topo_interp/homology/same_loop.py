@@ -25,6 +25,7 @@ minimum spanning forest; in any other choice it differs by cocycles of bars that
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import enum
 import functools
@@ -78,25 +79,35 @@ def loops_recipe(recipe: Any, needed_by: str) -> Rips:
 
 
 class Loops:
-    """The bars of degree 1 of one cloud with the cocycles just below their ends, on all of its rows or on some.
+    """The bars of degree 1 of one cloud, with the cocycles just below their ends.
 
     Args:
         diagrams: of the engine "links".
-        index: ascending numbers of the rows that the other cloud has, too; None for all.
     """
 
-    def __init__(self, diagrams: Diagrams, index: np.ndarray | None = None) -> None:
-        self.diagrams, self.index = diagrams, index
+    def __init__(self, diagrams: Diagrams) -> None:
+        self.diagrams = diagrams
         self._provenance = diagrams._links(1)
-        whole: DistanceMatrix = self._provenance.matrix
-        self.matrix = whole if index is None else whole.take(index)
+        self.matrix: DistanceMatrix = self._provenance.matrix
         self.field = int(self._provenance.result.field)
         self.bound = diagrams.certificate.bottleneck_bound
         bars = diagrams[1]
         cut = np.inf if diagrams.censored_at is None else float(diagrams.censored_at)
         # A bar that a threshold cut is known up to there, the threshold's own pairs included.
         self.births, self.ends = bars[:, 0], np.where(bars[:, 1] <= cut, bars[:, 1], np.nextafter(cut, np.inf))
-        self._kept: dict[int, np.ndarray] = {}
+        self._whole: dict[int, np.ndarray] = {}
+        self._pairs: np.ndarray | None = None
+
+    def on(self, index: np.ndarray) -> Loops:
+        """The same bars and cocycles, seen on some of the rows only (ascending numbers)."""
+        if len(index) > 1 and not (np.diff(index) > 0).all():
+            raise InputError("index is not ascending; give each row once, in order: np.sort(index)")
+        out = copy.copy(self)  # whole cocycles are shared: a bar is looked at once, however many parts there are
+        first, second = np.triu_indices(len(index), 1)
+        out.matrix = self.matrix.take(index)
+        out._pairs = pair_position(index[first], index[second], self.matrix.n)
+        out.__dict__.pop("_lengths", None)
+        return out
 
     def clear_bars(self, least: float) -> np.ndarray:
         """Numbers of the bars longer than ``least``, in the order of ``diagrams[1]``."""
@@ -112,16 +123,13 @@ class Loops:
 
     def cocycle(self, bar: int) -> np.ndarray:
         """Values on the pairs of the rows (condensed order), 0 on those that are not shorter than the bar's end."""
-        if bar not in self._kept:
+        if bar not in self._whole:
             found = self._provenance.cocycle(int(bar))
             n = self._provenance.matrix.n
             values = np.zeros(n * (n - 1) // 2, dtype=np.int32)
             values[pair_position(*found.edges.T, n)] = found.values
-            if self.index is not None:
-                first, second = np.triu_indices(len(self.index), 1)
-                values = values[pair_position(self.index[first], self.index[second], n)]
-            self._kept[bar] = values
-        return self._kept[bar]
+            self._whole[bar] = values
+        return self._whole[bar] if self._pairs is None else self._whole[bar][self._pairs]
 
     @functools.cached_property
     def _lengths(self) -> np.ndarray:

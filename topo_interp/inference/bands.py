@@ -18,7 +18,7 @@ from topo_interp.metrics import require_true_metric
 from topo_interp.point_cloud import PointCloud
 from topo_interp.summaries.curves import landscape
 
-__all__ = ["Band", "MeanLandscape", "bottleneck_bootstrap", "mean_landscape", "subsample_bands"]
+__all__ = ["Band", "MeanLandscape", "bottleneck_bootstrap", "independent_points", "mean_landscape", "subsample_bands"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def subsample_bands(
     Cost: the distances once, and ``draws`` passes over a part of them.
     """
     require_true_metric(metric, "the subsample band")
-    points = _independent(cloud, "subsample_bands")
+    points = independent_points(cloud, "subsample_bands")
     n = len(points)
     size = max(2, int(n / math.log(max(n, 2)))) if size is None else size
     _check(n, size, draws, alpha)
@@ -137,7 +137,7 @@ def bottleneck_bootstrap(
 
     Cost: ``draws + 1`` runs of the recipe.
     """
-    points = _independent(cloud, "bottleneck_bootstrap")
+    points = independent_points(cloud, "bottleneck_bootstrap")
     _check(len(points), len(points), draws, alpha)
     from gudhi import bottleneck_distance
 
@@ -223,7 +223,7 @@ def mean_landscape(
 
     Cost: ``draws`` runs of the recipe on ``size`` rows.
     """
-    points = _independent(cloud, "mean_landscape")
+    points = independent_points(cloud, "mean_landscape")
     _check(len(points), size, draws, alpha)
     found = [
         recipe(points[np.sort(draw_rng(seed, index).choice(len(points), size, replace=False))]) for index in range(draws)
@@ -248,7 +248,8 @@ def mean_landscape(
     )
 
 
-def _independent(cloud: Any, who: str) -> np.ndarray:
+def independent_points(cloud: Any, who: str) -> np.ndarray:
+    """The points of a cloud whose rows are not known to depend on each other, or an error with what to do."""
     if isinstance(cloud, PointCloud) and cloud.groups:
         names = ", ".join(map(repr, cloud.groups))
         raise InputError(
