@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
-from topo_interp._errors import MissingEngineError
+from topo_interp._errors import InputError, MissingEngineError
 
 try:
     from topo_interp import _cpu as cpu
@@ -17,7 +17,7 @@ except ImportError as error:  # the bare source folder, or a broken build
         f"source folder {Path(__file__).resolve().parent}"
     ) from error
 
-__all__ = ["build_info", "cpu", "cuda_device", "cuda_module", "default_threads"]
+__all__ = ["build_info", "cpu", "cuda_device", "cuda_module", "default_threads", "device_number"]
 
 
 def default_threads() -> int:
@@ -75,6 +75,18 @@ def cuda_device(number: int = 0) -> ModuleType:
     if number >= count:
         raise MissingEngineError(f"no CUDA device {number}: this process sees {count}, numbered from 0; say device='cuda:0'")
     return module
+
+
+def device_number(device: str) -> int:
+    """The number of the CUDA device that "cuda" or "cuda:1" names.
+
+    >>> device_number("cuda"), device_number("cuda:1")
+    (0, 1)
+    """
+    name, _, number = str(device).partition(":")
+    if name != "cuda" or not (number.isdigit() or device == "cuda"):
+        raise InputError(f"device is {device!r}; 'cpu', 'cuda' or a numbered device such as 'cuda:1' is needed")
+    return int(number or 0)
 
 
 def _cuda_line() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -56,9 +56,13 @@ def require_finite(points: np.ndarray, *, name: str) -> float:
     bad, largest = cpu.scan(points, default_threads())
     if bad < 0:
         return largest
-    count = int((~np.isfinite(points).all(axis=1)).sum())
+    refuse_not_finite(~np.isfinite(points).all(axis=1), name=name)
+
+
+def refuse_not_finite(bad: np.ndarray, *, name: str) -> NoReturn:
+    """Raises the error about the rows that the mask names."""
     raise InputError(
-        f"row {bad} of {name} has a NaN or an infinity ({count} of {len(points)} rows do); drop such rows with "
+        f"row {int(np.flatnonzero(bad)[0])} of {name} has a NaN or an infinity ({int(bad.sum())} of {len(bad)} rows do); drop such rows with "
         f"{name}[np.isfinite({name}).all(axis=1)]"
     )
 
@@ -70,7 +74,7 @@ def _is_torch(x: Any) -> bool:
 
 def _from_torch(x: Any, name: str) -> np.ndarray:
     if x.device.type != "cpu":
-        raise InputError(f"{name} is a tensor on {x.device}; move it with {name}.cpu()")
+        raise InputError(f"{name} is a tensor on {x.device}; move it with {name}.cpu(), or say device={str(x.device)!r} where that is taken")
     if str(x.layout) != "torch.strided" or x.is_quantized or x.is_nested:
         raise InputError(f"{name} is a sparse, nested or quantized tensor; a dense one is needed, e.g. {name}.to_dense()")
     x = x.detach().resolve_conj().resolve_neg()

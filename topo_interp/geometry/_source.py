@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp._native import cpu
 from topo_interp.arrays import as_matrix, require_finite
+from topo_interp.geometry._device import DevicePoints, budget_errors, device_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distances import (
     common_exponent,
     in_range,
+    ready_for_device,
     requested_isa,
     require_directions,
     scale_back,
@@ -25,6 +27,8 @@ from topo_interp.metrics import Metric, get_metric
 from topo_interp.progress import progress as progress_line
 
 __all__ = ["Source", "open_source"]
+
+Report = Callable[[int, int, int], None] | None  # called with phase, done, total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,18 @@ class Source:
         """Whether the triangle inequality is known to hold."""
         return isinstance(self.metric, Metric) and self.metric.true_metric
 
+    def knn(self, k: int, report: Report) -> tuple[np.ndarray, np.ndarray]:
+        """Indices and distances of the k nearest neighbors of every row."""
+        return cpu.knn(self.native, k, self.threads, report)
+
+    def within_radius(self, radius: float, most_pairs: int, report: Report) -> tuple[Any, ...]:
+        """indptr, indices and distances of the pairs within the radius; (pairs found, part of the way) where they are too many."""
+        return cpu.within_radius(self.native, radius, most_pairs, self.threads, report)
+
+    def largest_distortion(self, landmarks: np.ndarray, nearest: np.ndarray, up_to: float, report: Report) -> float:
+        """How much less a distance can be than those of the landmarks of its ends."""
+        return cpu.largest_distortion(self.native, landmarks, nearest, up_to, self.threads, report)
+
     def in_units(self, lengths: np.ndarray) -> np.ndarray:
         """Distances of the kernels in units of the given points, read-only."""
         if self.shift and isinstance(self.metric, Metric):
@@ -79,8 +95,59 @@ class Source:
         return float(self.in_units(np.array([self.native.rounding()]))[0])
 
 
-def open_source(x: Any, metric: str | Metric, threads: int | None, *, rounding: bool = False) -> Source:
+@dataclasses.dataclass(frozen=True)
+class DeviceSource(Source):
+    """One cloud for the kernels of a device, whose memory holds nothing between two calls.
+
+    Attributes:
+        points: where they lie.
+        bounds: of the roundings of the calls so far.
+    """
+
+    points: DevicePoints = None  # type: ignore[assignment]
+    bounds: list[float] = dataclasses.field(default_factory=list)
+
+    def knn(self, k: int, report: Report) -> tuple[np.ndarray, np.ndarray]:
+        """As of a Source, on the device."""
+        with self._memory("the neighbor lists", "take fewer rows or a smaller k"):
+            return self.points.kernels.knn(self.native, self.metric_name, k, progress=report, **self._place)
+
+    def within_radius(self, radius: float, most_pairs: int, report: Report) -> tuple[Any, ...]:
+        """As of a Source, on the device."""
+        with self._memory("the radius graph", "take fewer rows"):
+            found = self.points.kernels.within_radius(
+                self.native, self.metric_name, radius, most_pairs, progress=report, **self._place
+            )
+        if len(found) == 2:
+            return found
+        self.bounds.append(found[3])
+        return found[:3]
+
+    def largest_distortion(self, landmarks: np.ndarray, nearest: np.ndarray, up_to: float, report: Report) -> float:
+        """As of a Source, on the device."""
+        with self._memory("the distances of landmarks", "take fewer landmarks"):
+            found, bound = self.points.kernels.largest_distortion(
+                self.native, self.metric_name, landmarks, nearest, up_to, progress=report, **self._place
+            )
+        self.bounds.append(bound)
+        return found
+
+    def rounding(self) -> float:
+        """Bound on the rounding of the distances of the calls so far."""
+        return float(self.in_units(np.array([max(self.bounds, default=0.0)]))[0])
+
+    @property
+    def _place(self) -> dict[str, int]:
+        return {"device": self.points.number, "stream": self.points.stream}
+
+    def _memory(self, what: str, advice: str) -> AbstractContextManager[None]:
+        return budget_errors(f"{what} of {self.n} rows", self.points.device, advice)
+
+
+def open_source(x: Any, metric: str | Metric, threads: int | None, *, rounding: bool = False, device: str = "cpu") -> Source:
     """The source behind points or a DistanceMatrix (whose own metric then counts)."""
+    if device != "cpu":
+        return _open_on_device(x, metric, threads, device)
     workers = threads_or_default(threads)
     if hasattr(metric, "distance_matrix") and not isinstance(x, DistanceMatrix):
         x = metric.distance_matrix(x)  # a metric that needs the whole cloud, such as one of a neighbor graph
@@ -94,6 +161,19 @@ def open_source(x: Any, metric: str | Metric, threads: int | None, *, rounding: 
     points = in_range(points, metric, shift)
     native = cpu.point_source(points, metric.name, requested_isa(), workers, rounding)
     return Source(native, len(points), points.dtype, metric, workers, shift)
+
+
+def _open_on_device(x: Any, metric: str | Metric, threads: int | None, device: str) -> DeviceSource:
+    if isinstance(x, DistanceMatrix) or hasattr(metric, "distance_matrix"):
+        raise InputError(
+            f"device is {device!r} and the distances are those of a matrix, which is read on the CPU: give the points and the "
+            "name of a metric, or say device='cpu'"
+        )
+    metric = get_metric(metric)
+    points = device_points(x, device, name="x")
+    shift = common_exponent(points.dtype, points.largest, metric)
+    rows = ready_for_device(points, metric, shift, name="x")
+    return DeviceSource(rows, len(points), points.dtype, metric, threads_or_default(threads), shift, points=points)
 
 
 @contextmanager

@@ -10,9 +10,11 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp._native import cpu, default_threads
 from topo_interp.arrays import as_matrix, as_points, require_finite
+from topo_interp.geometry._device import budget_errors, device_points
 from topo_interp.geometry.distances import (
     common_exponent,
     in_range,
+    ready_for_device,
     requested_isa,
     require_directions,
     require_memory,
@@ -73,10 +75,15 @@ class DistanceMatrix:
 
     @classmethod
     def from_points(
-        cls, x: Any, metric: str | Metric = "euclidean", threads: int | None = None
+        cls, x: Any, metric: str | Metric = "euclidean", threads: int | None = None, device: str = "cpu"
     ) -> DistanceMatrix:
-        """The distances of the rows of ``x``: the bits of :func:`pairwise_distances`, without making the square."""
+        """The distances of the rows of ``x``: the bits of :func:`pairwise_distances`, without making the square.
+
+        On a device ("cuda") they are computed there, also of torch and CuPy arrays that lie there, and stored on the host.
+        """
         metric = get_metric(metric)
+        if device != "cpu":
+            return cls._from_device(x, metric, device)
         points = as_matrix(x, name="x")
         shift = common_exponent(points.dtype, require_finite(points, name="x"), metric)
         require_directions(points, metric, name="x")
@@ -84,13 +91,28 @@ class DistanceMatrix:
         require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32")
         points = in_range(points, metric, shift)
         condensed = np.empty(n * (n - 1) // 2, dtype=np.float32)
-        rounding = np.float64(
-            cpu.condensed(points, condensed, metric.name, threads_or_default(threads), isa=requested_isa())
-        )[None]
+        rounding = cpu.condensed(points, condensed, metric.name, threads_or_default(threads), isa=requested_isa())
+        return cls._scaled_back(condensed, n, metric, rounding, shift)
+
+    @classmethod
+    def _scaled_back(cls, condensed: np.ndarray, n: int, metric: Metric, rounding: float, shift: int) -> DistanceMatrix:
+        bound = np.float64(rounding)[None]
         scale_back(condensed, shift, metric)
-        scale_back(rounding, shift, metric)
+        scale_back(bound, shift, metric)
         # Entries that fell below the smallest float32 when they were scaled back.
-        return cls(condensed, n, metric, float(rounding[0]) + (2.0**-149 if shift else 0.0))
+        return cls(condensed, n, metric, float(bound[0]) + (2.0**-149 if shift else 0.0))
+
+    @classmethod
+    def _from_device(cls, x: Any, metric: Metric, device: str) -> DistanceMatrix:
+        points = device_points(x, device, name="x")
+        n = len(points)
+        require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32")
+        shift = common_exponent(points.dtype, points.largest, metric)
+        rows = ready_for_device(points, metric, shift, name="x")
+        condensed = np.empty(n * (n - 1) // 2, dtype=np.float32)
+        with budget_errors(f"the distances of {n} rows", device, "take fewer rows, or ti.farthest_points"):
+            rounding = points.kernels.condensed(rows, condensed, metric.name, device=points.number, stream=points.stream)
+        return cls._scaled_back(condensed, n, metric, rounding, shift)
 
     @classmethod
     def from_dense(cls, square: Any, metric: str | Metric = "precomputed") -> DistanceMatrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -11,6 +12,7 @@ from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, readable
 from topo_interp._native import cpu, default_threads
 from topo_interp.arrays import as_matrix, require_finite
+from topo_interp.geometry._device import DevicePoints, budget_errors, device_points
 from topo_interp.metrics import Metric, get_metric
 
 __all__ = ["pairwise_distances"]
@@ -20,8 +22,8 @@ _OF_DIRECTIONS = ("cosine", "chordal", "angular", "correlation")
 
 
 def pairwise_distances(
-    x: Any, y: Any = None, *, metric: str | Metric = "euclidean", threads: int | None = None
-) -> np.ndarray:
+    x: Any, y: Any = None, *, metric: str | Metric = "euclidean", threads: int | None = None, device: str = "cpu"
+) -> Any:
     """Distances between the rows of ``x`` (n, d) and those of ``y`` (m, d), or of ``x`` with itself: an array (n, m).
 
     >>> pairwise_distances([[0, 0], [3, 4]])
@@ -39,18 +41,23 @@ def pairwise_distances(
         y: points (m, d) or None.
         metric: a name or a Metric; ``ti.metrics.table()`` lists them.
         threads: how many; None for all cores that this process may use.
+        device: "cpu", or "cuda" ("cuda:1"), where x and y may also be torch or CuPy arrays on that device.
 
     Returns:
-        float32 if both x and y are of at most 32 bits, else float64.
+        float32 if both x and y are of at most 32 bits, else float64. A numpy array; of points that lie on the device an array
+        of their library, on their device.
 
     Raises:
         InputError: bad points, different widths, a row without direction under an angular metric, a result that overflows.
-        BudgetError: the result does not fit the memory.
+        BudgetError: the result does not fit the memory, or not even a few blocks of rows fit the device.
+        MissingEngineError: no CUDA module, driver or device.
 
     Cost: n m d / 2 multiply-adds for x with itself, n m d otherwise; memory for the result and one copy of the points.
     Ctrl-C is answered within 100 ms.
     """
     metric = get_metric(metric)
+    if device != "cpu":
+        return _on_device(x, None if y is x else y, metric, device)
     a = as_matrix(x, name="x")
     largest = require_finite(a, name="x")
     b = None
@@ -76,6 +83,61 @@ def pairwise_distances(
     return out
 
 
+def _on_device(x: Any, y: Any, metric: Metric, device: str) -> Any:
+    a = device_points(x, device, name="x")
+    b = None if y is None else device_points(y, device, name="y")
+    if b is not None:
+        a, b = _alike(a, b)
+    shape = (len(a), len(a if b is None else b))
+    if a.library is None:
+        require_memory(shape[0] * shape[1] * a.dtype.itemsize, f"a matrix of {shape[0]} x {shape[1]} {a.dtype}")
+    largest = max(a.largest, 0.0 if b is None else b.largest)
+    shift = common_exponent(a.dtype, largest, metric)
+    rows, others = ready_for_device(a, metric, shift, name="x"), None if b is None else ready_for_device(b, metric, shift, name="y")
+    out = a.empty(shape)
+    advice = "take fewer rows, or distances by blocks of rows: pairwise_distances(x[i:j], x)"
+    with budget_errors(f"the distances of {shape[0]} x {shape[1]} rows", device, advice):
+        a.kernels.pairwise(rows, others, out, metric.name, device=a.number, stream=a.stream)
+    degree = {"euclidean": 1, "sqeuclidean": 2}.get(metric.name, 0) * shift
+    if degree:
+        for part in (degree // 2, degree - degree // 2):  # a power of two beyond the range in two steps
+            out *= 2.0**part
+    if not bool((out <= float(np.finfo(a.dtype).max)).all()):
+        raise InputError(f"a distance is beyond the range of {a.dtype}; divide x by its largest entry")
+    return out
+
+
+def _alike(a: DevicePoints, b: DevicePoints) -> tuple[DevicePoints, DevicePoints]:
+    """Both with one width, one precision and in one kind of memory, or an error."""
+    if a.array.shape[1] != b.array.shape[1]:
+        raise InputError(f"x has {a.array.shape[1]} coordinates and y has {b.array.shape[1]}; both need the same")
+    if a.library is not b.library:
+        raise InputError("one of x and y is on the device and the other is not; move both there, or neither")
+    dtype = np.result_type(a.dtype, b.dtype)
+
+    def widened(points: DevicePoints) -> DevicePoints:
+        if points.dtype == dtype:
+            return points
+        array = points.array.double() if hasattr(points.array, "double") else points.array.astype(dtype)
+        return dataclasses.replace(points, array=array, dtype=dtype)
+
+    return widened(a), widened(b)
+
+
+def ready_for_device(points: DevicePoints, metric: Metric, shift: int, *, name: str) -> Any:
+    """The array for the kernels: rows with a direction where one is needed, over 2^shift."""
+    if points.library is None:
+        require_directions(points.array, metric, name=name)
+        return in_range(points.array, metric, shift)
+    if metric.name in _OF_DIRECTIONS:
+        empty = points.rows_without_direction(metric.name)
+        if empty is not None and empty.any():
+            raise _no_direction(empty, metric, name)
+        if points.dtype == np.float64 and not 2.0**-300 < points.largest < 2.0**300:
+            raise InputError(f"the largest entry of {name} is {points.largest:.3g}; divide {name} by it, which changes no direction")
+    return points.array * 2.0 ** -(shift // 2) * 2.0 ** -(shift - shift // 2) if shift else points.array
+
+
 def threads_or_default(threads: int | None) -> int:
     """``threads`` as given, or every core of this process."""
     if threads is None:
@@ -97,19 +159,21 @@ def requested_isa() -> str:
 
 def require_directions(points: np.ndarray, metric: Metric, *, name: str) -> None:
     """Refuses rows that an angular metric can not be asked about: zero ones, constant ones for correlation."""
-    if metric.name == "correlation":
-        empty = points.max(axis=1) == points.min(axis=1)
-        what = "is constant, so that nothing is left when its mean is removed"
-    elif metric.name in _OF_DIRECTIONS:
-        empty = ~points.any(axis=1)
-        what = "is zero, which has no direction"
-    else:
+    if metric.name not in _OF_DIRECTIONS:
         return
+    empty = points.max(axis=1) == points.min(axis=1) if metric.name == "correlation" else ~points.any(axis=1)
     if empty.any():
-        raise InputError(
-            f"row {int(np.flatnonzero(empty)[0])} of {name} {what} ({int(empty.sum())} of {len(points)} rows); drop such rows, "
-            "or use a metric that takes them, e.g. 'euclidean'"
-        )
+        raise _no_direction(empty, metric, name)
+
+
+def _no_direction(empty: np.ndarray, metric: Metric, name: str) -> InputError:
+    what = "is zero, which has no direction"
+    if metric.name == "correlation":
+        what = "is constant, so that nothing is left when its mean is removed"
+    return InputError(
+        f"row {int(np.flatnonzero(empty)[0])} of {name} {what} ({int(empty.sum())} of {len(empty)} rows); drop such rows, "
+        "or use a metric that takes them, e.g. 'euclidean'"
+    )
 
 
 def require_memory(needed: int, what: str) -> None:

@@ -118,6 +118,7 @@ def distortion(
     up_to: float | None = None,
     threads: int | None = None,
     progress: bool = False,
+    device: str = "cpu",
 ) -> float:
     """How far moving every row to its nearest landmark can shorten the way to a diagram: the shift of its certificate.
 
@@ -136,13 +137,14 @@ def distortion(
         up_to: look only at pairs with D(x, y) <= up_to, for a certificate that holds up to that filtration value.
         threads: how many; None for all cores.
         progress: whether to show a progress line.
+        device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device.
 
     Raises:
         InputError: landmarks of other points, or a negative up_to.
 
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and the distances of k landmarks to n rows.
     """
-    return measured_distortion(open_source(x, metric, threads), landmarks, up_to, progress)
+    return measured_distortion(open_source(x, metric, threads, device=device), landmarks, up_to, progress)
 
 
 def measured_distortion(source: Source, landmarks: Landmarks, up_to: float | None, progress: bool) -> float:
@@ -153,7 +155,7 @@ def measured_distortion(source: Source, landmarks: Landmarks, up_to: float | Non
         raise InputError(f"up_to is {up_to!r}; it is a distance >= 0, or None for all pairs")
     limit = math.inf if up_to is None else source.to_kernel(up_to)
     with reported(progress, "distances of landmarks", "distortion of pairs") as report:
-        found = cpu.largest_distortion(source.native, landmarks.indices, landmarks.nearest, limit, source.threads, report)
+        found = source.largest_distortion(landmarks.indices, landmarks.nearest, limit, report)
     return max(float(landmarks.cover_radius), float(source.in_units(np.array([found]))[0]))
 
 

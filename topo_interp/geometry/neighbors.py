@@ -120,7 +120,7 @@ class RadiusGraph:
 
 
 def knn_graph(
-    x: Any, k: int, *, metric: str | Metric = "euclidean", threads: int | None = None, progress: bool = False
+    x: Any, k: int, *, metric: str | Metric = "euclidean", threads: int | None = None, progress: bool = False, device: str = "cpu"
 ) -> KnnGraph:
     """The exact k nearest neighbors of every row of ``x``, by the distances that ``pairwise_distances`` defines, bit for bit.
 
@@ -134,19 +134,20 @@ def knn_graph(
         metric: a name or a Metric.
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
+        device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device.
 
     Raises:
         InputError: k is not from 1 to n - 1, or a wrong x or metric.
 
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and two times the graph.
     """
-    source = open_source(x, metric, threads)
+    source = open_source(x, metric, threads, device=device)
     if source.n < 2:
         raise InputError("x has one row, which has no neighbors; at least two rows are needed")
     k = whole_number(k, "k", 1, source.n - 1, f"a row has {source.n - 1} others")
     require_memory(source.n * k * (4 + 8 + 3 * source.dtype.itemsize), f"the neighbor lists of {source.n} rows with k = {k}")
     with reported(progress, "nearest neighbors") as report:
-        indices, distances = cpu.knn(source.native, k, source.threads, report)
+        indices, distances = source.knn(k, report)
     return KnnGraph(frozen(indices), source.in_units(distances), source.metric_name)
 
 
@@ -158,6 +159,7 @@ def radius_graph(
     memory: int | str | None = None,
     threads: int | None = None,
     progress: bool = False,
+    device: str = "cpu",
 ) -> RadiusGraph:
     """All pairs of rows within ``radius``, by the distances that ``pairwise_distances`` defines, bit for bit.
 
@@ -174,6 +176,7 @@ def radius_graph(
         memory: budget for the graph in bytes or as text ("4GB"); None for half of what is free.
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
+        device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device.
 
     Raises:
         BudgetError: the pairs outgrow the budget; raised while they are found, before the memory is taken.
@@ -181,14 +184,14 @@ def radius_graph(
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and, at the peak, 36 bytes for each pair of
     float32 points within the radius (48 for float64).
     """
-    source = open_source(x, metric, threads, rounding=True)
+    source = open_source(x, metric, threads, rounding=True, device=device)
     if isinstance(radius, bool) or not isinstance(radius, (int, float, np.number)) or not 0 <= radius < np.inf:
         raise InputError(f"radius is {radius!r}; a finite number >= 0 is needed")
     single = source.dtype == np.float32
     each = cpu.radius_graph_bytes_per_pair_float32() if single else cpu.radius_graph_bytes_per_pair_float64()
     budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
     with reported(progress, "pairs within the radius") as report:
-        found = cpu.within_radius(source.native, source.to_kernel(radius), budget // each, source.threads, report)
+        found = source.within_radius(source.to_kernel(radius), budget // each, report)
     if len(found) == 2:
         raise _over_budget(source, float(radius), each, budget, *found)
     indptr, indices, distances = found

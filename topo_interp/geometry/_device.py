@@ -1,0 +1,143 @@
+"""Points for the kernels of a CUDA device: where they are, on which stream, and what the errors of a device say."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from topo_interp._errors import BudgetError, InputError
+from topo_interp._memory import readable
+from topo_interp._native import cuda_device, device_number
+from topo_interp.arrays import as_matrix, refuse_not_finite, require_finite
+
+__all__ = ["DevicePoints", "budget_errors", "device_points"]
+
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclasses.dataclass(frozen=True)
+class DevicePoints:
+    """Checked points (n, d) for the kernels of one device.
+
+    Attributes:
+        kernels: the extension's module.
+        device: as it was asked for, "cuda" or "cuda:1".
+        number: of the device.
+        stream: address of the stream that work is ordered on; 0 for the default one.
+        array: a numpy array, or a tensor or CuPy array that lies on the device.
+        library: torch or cupy, when the array is theirs and lies on the device; else None.
+        dtype: of the distances.
+        largest: the largest absolute value.
+        flags: what is known of the rows of an array on the device (the extension's ``check_rows``); None for numpy.
+    """
+
+    kernels: ModuleType
+    device: str
+    number: int
+    stream: int
+    array: Any
+    library: ModuleType | None
+    dtype: np.dtype
+    largest: float
+    flags: np.ndarray | None
+
+    def __len__(self) -> int:
+        return int(self.array.shape[0])
+
+    def empty(self, shape: tuple[int, int]) -> Any:
+        """A new array of distances: in the library and on the device of the points."""
+        if self.library is None:
+            return np.empty(shape, dtype=self.dtype)
+        if self.library.__name__ == "torch":
+            return self.library.empty(shape, dtype=getattr(self.library, self.dtype.name), device=self.array.device)
+        with self.library.cuda.Device(self.number):
+            return self.library.empty(shape, dtype=self.dtype)
+
+    def rows_without_direction(self, metric: str) -> np.ndarray | None:
+        """Of points on the device, a mask of the zero rows, or for correlation of the constant ones."""
+        if self.flags is None:
+            return None
+        return (self.flags & (4 if metric == "correlation" else 2)) == 0
+
+
+def device_points(x: Any, device: str, *, name: str) -> DevicePoints:
+    """The rows of ``x`` for the kernels of ``device``: arrays of the host are checked there, CUDA arrays where they are.
+
+    Raises:
+        InputError: bad points, or points on another device.
+        MissingEngineError: no CUDA module, driver or device.
+    """
+    number = device_number(device)
+    kernels = cuda_device(number)
+    array = getattr(x, "points", x) if type(x).__name__ == "PointCloud" else x
+    library = _library_of(array)
+    if library is None:
+        points = as_matrix(array, name=name)
+        return DevicePoints(kernels, device, number, 0, points, None, points.dtype, require_finite(points, name=name), None)
+    points, stream = (_of_torch if library.__name__ == "torch" else _of_cupy)(array, library, number, name)
+    flags, largest = kernels.check_rows(points, device=number, stream=stream)
+    if (flags & 1).any():
+        refuse_not_finite((flags & 1) != 0, name=name)
+    dtype = np.dtype(np.float64 if str(points.dtype).endswith("float64") else np.float32)
+    return DevicePoints(kernels, device, number, stream, points, library, dtype, largest, flags)
+
+
+@contextmanager
+def budget_errors(what: str, device: str, advice: str) -> Iterator[None]:
+    """Turns what the extension throws when the device is out of memory into our error, with the cost in it."""
+    try:
+        yield
+    except MemoryError as error:
+        if isinstance(error, BudgetError) or len(error.args) != 2:  # of the host
+            raise
+        needed, free = error.args
+        raise BudgetError(
+            f"{what} needs at least {readable(needed)} on {device!r}, which has {readable(free)} free: {advice}, or compute with "
+            "device='cpu'"
+        ) from None
+
+
+def _library_of(x: Any) -> ModuleType | None:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(x, torch.Tensor):
+        return torch if x.device.type == "cuda" else None
+    cupy = sys.modules.get("cupy")
+    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else None
+
+
+def _of_torch(x: Any, torch: ModuleType, number: int, name: str) -> tuple[Any, int]:
+    if x.device.index != number:
+        raise InputError(f"{name} is a tensor on {x.device}; say device='{x.device}', or move it with {name}.to('cuda:{number}')")
+    if x.ndim != 2 or 0 in x.shape:
+        raise InputError(f"{name} has shape {tuple(x.shape)}; two axes (rows, coordinates) with at least one entry each are needed")
+    x = x.detach()
+    kind = str(x.dtype).removeprefix("torch.")
+    if kind not in _FLOATS:
+        x = _exact_doubles(x, x.to(torch.float64), kind, name)
+    return x if x.stride(1) == 1 else x.contiguous(), torch.cuda.current_stream(x.device).cuda_stream
+
+
+def _of_cupy(x: Any, cupy: ModuleType, number: int, name: str) -> tuple[Any, int]:
+    if x.device.id != number:
+        raise InputError(f"{name} is an array on device {x.device.id}; say device='cuda:{x.device.id}'")
+    if x.ndim != 2 or 0 in x.shape:
+        raise InputError(f"{name} has shape {x.shape}; two axes (rows, coordinates) with at least one entry each are needed")
+    if x.dtype.name not in _FLOATS:
+        x = _exact_doubles(x, x.astype(cupy.float64), x.dtype.name, name)
+    return cupy.ascontiguousarray(x), cupy.cuda.get_current_stream().ptr
+
+
+def _exact_doubles(x: Any, wide: Any, kind: str, name: str) -> Any:
+    if "complex" in kind or not (kind.startswith(("int", "uint", "bool"))):
+        raise InputError(
+            f"{name} has dtype {kind}; real numbers (float16, bfloat16, float32, float64, integers, booleans) are needed"
+        )
+    if bool((abs(wide) >= 2.0**53).any()):
+        raise InputError(f"{name} of dtype {kind} holds integers from 2^53 on, which float64 can not all represent; subtract an offset")
+    return wide
