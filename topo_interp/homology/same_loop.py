@@ -143,7 +143,10 @@ class Loops:
         """Bars that the certificate does not tell from this one in birth or in death, and that last as long."""
         near = 2 * self.bound
         other = (self.ends >= self.ends[bar] - near) & (self.births < self.ends[bar])
-        tied = (np.abs(self.births - self.births[bar]) <= near) | (np.abs(self.ends - self.ends[bar]) <= near)
+        ends_with = np.abs(self.ends - self.ends[bar]) <= near
+        if np.count_nonzero(self._lengths == self.ends[bar]) == 1:
+            ends_with &= self.ends != self.ends[bar]  # one pair ends both, whatever its length is
+        tied = (np.abs(self.births - self.births[bar]) <= near) | ends_with
         other[bar] = False
         return np.flatnonzero(other & tied)
 

@@ -1,0 +1,66 @@
+"""The verdict on two bars against elimination over Z/p on all common complexes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracle_same_loop import Functional, common_loop
+
+import topo_interp as ti
+from topo_interp.homology.same_loop import Loops, Verdict, agreement
+
+
+def matrix_of(points: np.ndarray) -> ti.DistanceMatrix:
+    return ti.DistanceMatrix.from_points(points)
+
+
+def pair_of_matrices(rng: np.random.Generator, trial: int) -> list[ti.DistanceMatrix]:
+    """Moved points of the plane, or two dissimilarities, which have more loops that tangle."""
+    if trial % 2:
+        points = rng.normal(size=(15, 2))
+        return [matrix_of(points), matrix_of(points + 0.1 * rng.normal(size=points.shape))]
+    lengths = rng.uniform(1, 2, 55).astype(np.float32)
+    moved = (lengths + rng.uniform(0, 0.3, 55)).astype(np.float32)
+    return [ti.DistanceMatrix(condensed, 11) for condensed in (lengths, moved)]
+
+
+@pytest.mark.parametrize("field", [2, 3])
+def test_verdict_level_and_end_are_those_of_the_oracle(field):
+    rng = np.random.default_rng(8)
+    found = {verdict: 0 for verdict in Verdict}
+    ended = 0
+    for trial in range(10):
+        matrices = pair_of_matrices(rng, trial)
+        loops = [Loops(ti.Rips("precomputed", field=field)(matrix)) for matrix in matrices]
+        squares = [matrix.square().astype(float).tolist() for matrix in matrices]
+        bars = [list(map(tuple, side.diagrams[1].tolist())) for side in loops]
+        for a in range(len(bars[0])):
+            for b in range(len(bars[1])):
+                result = agreement(loops[0], a, loops[1], b)
+                same, level, until = common_loop(*squares, bars[0], a, bars[1], b, field)
+                assert result.verdict is (Verdict.SAME if same else Verdict.DIFFERENT), (trial, a, b)
+                assert (result.level, result.until) == pytest.approx((level, until), rel=1e-12)
+                back = agreement(loops[1], b, loops[0], a)
+                assert back == result
+                found[result.verdict] += 1
+                ended += same and until < 1
+    assert found[Verdict.SAME] > 8 and found[Verdict.DIFFERENT] > 8 and ended > 0, (found, ended)
+
+
+def test_the_oracle_sees_a_loop_once():
+    square = matrix_of(ti.shapes.circle(8) + 1e-3 * np.random.default_rng(0).normal(size=(8, 2))).square().astype(float).tolist()
+    bars = [tuple(bar) for bar in ti.Rips("precomputed")(ti.DistanceMatrix.from_dense(np.array(square)))[1].tolist()]
+    around = {(i, i + 1): 1 for i in range(7)} | {(0, 7): 2}
+    assert len(bars) == 1 and Functional(square, bars, 0, 3)(around) in (1, 2)
+    assert Functional(square, bars, 0, 3)({(0, 1): 1, (1, 2): 1, (0, 2): 2}) == 0
+
+
+def test_a_loop_is_the_same_on_a_part_of_its_rows():
+    points = np.array(ti.shapes.noisy_circle(40, 0.05, seed=2))
+    whole = Loops(ti.Rips()(points))
+    rows = np.arange(0, 40, 2)
+    part = Loops(ti.Rips()(points[rows]))
+    bar, other = (int(np.argmax(side.ends - side.births)) for side in (whole, part))
+    assert agreement(whole.on(rows), bar, part, other).verdict is Verdict.SAME
+    with pytest.raises(ti.InputError, match="not ascending"):
+        whole.on(rows[::-1])
