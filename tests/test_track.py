@@ -277,3 +277,27 @@ def test_subsamples_and_lengths():
     assert found[1, 0] == pytest.approx(merges[:2], rel=1e-6)
     cut = ti.Rips(threshold=0.5)(points)
     assert longest_bars(cut, 1, 1)[0] * cut.scale <= 0.5
+
+
+def test_loops_are_followed_from_step_to_step(tmp_path):
+    """A ring that stays and one that opens; the stores are given again, as folders or as they are."""
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, (2, 40))
+    rings = [np.column_stack((np.cos(a), np.sin(a))) for a in angle]
+    stores = {
+        step: ti.store_from_arrays({"layer": np.concatenate((rings[0], size * rings[1] + [6.0, 0.0]))})
+        for step, size in ((0, 0.05), (10, 0.5), (20, 1.0))
+    }
+    recipes = {"plain": ti.Rips(max_dim=1), "parts": ti.Rips(max_dim=0)}
+    found = ti.track(stores, recipes, subsamples=0, drift=False, baselines=False)
+    frame = found.loops(stores, "layer").to_frame()
+    assert frame["birth_step"].tolist() == [0, 10] and frame["death_step"].tolist() == [None, None]
+    assert [{row // 40 for row in rows} for rows in frame["rows"]] == [{0}, {1}]
+    for what, message in (
+        ((stores, "other"), "no site 'other'; it has 'layer'"),
+        ((stores, "layer", "fine"), "no recipe 'fine'"),
+        ((stores, "layer", "parts"), "max_dim=1"),
+        (({0: stores[0], 10: stores[10]}, "layer"), "lack step 20"),
+        (({**stores, 20: tmp_path / "gone"}, "layer"), "step 20 can not be read"),
+    ):
+        with pytest.raises(ti.InputError, match=message):
+            found.loops(*what)

@@ -17,6 +17,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._native import default_threads
+from topo_interp.comparison.cycle_matching import CycleMatches, match_cycles
 from topo_interp.comparison.drift import unpaired_drift
 from topo_interp.comparison.events import Change, Lengths, changes, longest_bars
 from topo_interp.homology.diagrams import Diagrams
@@ -197,6 +198,46 @@ class Track:
                     whole = np.array([longest_bars(found[step, site, name], dim, RANKS) for step in steps])
                     for rank in range(RANKS):
                         yield steps, site, name, dim, rank + 1, Lengths(whole[:, rank], resampled[:, :, dim, rank], bound)
+
+    def loops(
+        self,
+        stores: Mapping[int, ActivationStore | str | os.PathLike[str]],
+        site: str,
+        recipe: str | None = None,
+        *,
+        min_persistence: float = 0.1,
+    ) -> CycleMatches:
+        """Which loops of one site are the same loop from step to step; :meth:`events` follows lengths, and this follows rows.
+
+        The diagrams that a track keeps have forgotten their cycles, so that they are computed again from the activations.
+
+        Args:
+            stores: those that the track was made of.
+            site: which site.
+            recipe: name of one of the track's recipes; None for the first.
+            min_persistence: bars that are not longer (in median distances) are left out.
+
+        Raises:
+            InputError: a step, site or recipe that is not there, and what :func:`topo_interp.match_cycles` raises.
+        """
+        missing = [step for step in self.steps if step not in stores]
+        if missing or site not in self.sites:
+            raise InputError(
+                f"the stores lack step {missing[0]}; give those that the track was made of"
+                if missing
+                else f"the track has no site {site!r}; it has {', '.join(map(repr, self.sites))}"
+            )
+        if recipe is not None and recipe not in self.recipes:
+            raise InputError(f"the track has no recipe {recipe!r}; it has {', '.join(map(repr, self.recipes))}")
+        ready, failed = _opened({step: stores[step] for step in self.steps})
+        if failed:
+            step, message = next(iter(failed.items()))
+            raise InputError(f"step {step} can not be read any more: {message}")
+        lacking = [step for step, store in ready.items() if site not in store]
+        if lacking:
+            raise InputError(f"step {lacking[0]} has no site {site!r}; leave the step out of both the track and the stores")
+        chosen = self.recipes[recipe if recipe is not None else next(iter(self.recipes))]
+        return match_cycles({step: store[site] for step, store in ready.items()}, chosen, min_persistence=min_persistence)
 
     def report(self, path: str | os.PathLike[str], *, title: str = "Training report") -> Path:
         """Write one HTML file that opens offline, and its tables beside it (``.steps.parquet`` ...); returns its path."""

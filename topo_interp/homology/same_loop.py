@@ -94,7 +94,8 @@ class Loops:
         bars = diagrams[1]
         cut = np.inf if diagrams.censored_at is None else float(diagrams.censored_at)
         # A bar that a threshold cut is known up to there, the threshold's own pairs included.
-        self.births, self.ends = bars[:, 0], np.where(bars[:, 1] <= cut, bars[:, 1], np.nextafter(cut, np.inf))
+        self._cut = bars[:, 1] > cut
+        self.births, self.ends = bars[:, 0], np.where(self._cut, np.nextafter(cut, np.inf), bars[:, 1])
         self._whole: dict[int, np.ndarray] = {}
         self._pairs: np.ndarray | None = None
 
@@ -144,8 +145,8 @@ class Loops:
         near = 2 * self.bound
         other = (self.ends >= self.ends[bar] - near) & (self.births < self.ends[bar])
         ends_with = np.abs(self.ends - self.ends[bar]) <= near
-        if np.count_nonzero(self._lengths == self.ends[bar]) == 1:
-            ends_with &= self.ends != self.ends[bar]  # one pair ends both, whatever its length is
+        if self._cut[bar] or np.count_nonzero(self._provenance.matrix.condensed == self.ends[bar]) == 1:
+            ends_with &= self.ends != self.ends[bar]  # one pair (or the threshold) ends both, whatever its length is
         tied = (np.abs(self.births - self.births[bar]) <= near) | ends_with
         other[bar] = False
         return np.flatnonzero(other & tied)
