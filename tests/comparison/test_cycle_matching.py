@@ -141,6 +141,25 @@ def test_a_symmetric_split_hangs_on_ties_and_is_ambiguous():
     assert len(found.bars) == 3 and {m.verdict for m in found.matches} == {"ambiguous"}
 
 
+def test_landmarks_are_the_same_rows_everywhere_and_their_certificate_decides():
+    def clouds(matrix: bool) -> dict:
+        out = {}
+        for step, (first, second) in enumerate([(2.0, 1.0), (1.2, 1.8)]):
+            angles = np.random.default_rng(6).uniform(0, 2 * np.pi, (2, 300))
+            points = np.concatenate((ring(angles[0], first, (-3, 0)), ring(angles[1], second, (3, 0))))
+            out[step] = ti.DistanceMatrix.from_points(points) if matrix else ti.PointCloud(points, rows=np.arange(600) + 1000)
+        return out
+
+    many = ti.match_cycles(clouds(False), ti.Rips(landmarks=120), min_persistence=0.15)
+    assert [m.verdict for m in many.matches] == ["same", "same"] and many.n == 600
+    assert all((min(many.bars[m.earlier].rows) < 1300) == (min(many.bars[m.later].rows) < 1300) for m in many.matches)
+    assert len({row for bar in many.bars for row in bar.rows}) <= 120 and min(bar.rows[0] for bar in many.bars) >= 1000
+    again = ti.match_cycles(clouds(True), ti.Rips(landmarks=120), min_persistence=0.15)
+    assert [m[:3] for m in again.matches] == [m[:3] for m in many.matches]
+    few = ti.match_cycles(clouds(False), ti.Rips(landmarks=14), min_persistence=0.15)
+    assert few.matches and "ambiguous" in {m.verdict for m in few.matches}
+
+
 def test_stores_files_and_frames(tmp_path):
     store = ti.store_from_arrays({"first": two_rings(2.0, 1.0, 0), "second": two_rings(1.0, 2.0, 0)})
     found = ti.match_cycles(store, RIPS, min_persistence=0.15)
@@ -172,7 +191,8 @@ def test_a_bar_that_the_threshold_cut_is_followed():
             "place 2 is row 2 of 0 and row 5 of 'b'",
         ),
         ({0: np.eye(3), 1: np.eye(3)}, ti.Rips(max_dim=0), "max_dim=1"),
-        ({0: np.eye(3), 1: np.eye(3)}, ti.Rips(landmarks=2), "landmarks"),
+        ({0: np.eye(3), 1: np.eye(3)}, ti.Rips(landmarks=ti.until_certified(bars=1, max_points=3)), "such as landmarks=500"),
+        ({0: np.eye(3), 1: np.eye(3)}, ti.Rips(weights=ti.dtm(k=1)), "without weights"),
         ({0: np.eye(3), 1: np.eye(3)}, ti.two_nn(), "needs a recipe"),
     ],
 )

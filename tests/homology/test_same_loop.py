@@ -7,6 +7,7 @@ import pytest
 from oracle_same_loop import Functional, common_loop
 
 import topo_interp as ti
+from topo_interp.homology.landmark_rips import diagrams_on
 from topo_interp.homology.same_loop import Loops, Verdict, agreement
 
 
@@ -64,3 +65,23 @@ def test_a_loop_is_the_same_on_a_part_of_its_rows():
     assert agreement(whole.on(rows), bar, part, other).verdict is Verdict.SAME
     with pytest.raises(ti.InputError, match="not ascending"):
         whole.on(rows[::-1])
+
+
+@pytest.mark.parametrize("as_matrix", [False, True])
+def test_landmarks_of_another_cloud_are_certified_by_the_distortion_of_their_map(as_matrix):
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(50, 3))
+    clouds = [points, points + 0.3 * rng.normal(size=points.shape)]
+    given = [ti.DistanceMatrix.from_points(cloud) for cloud in clouds] if as_matrix else clouds
+    recipe = ti.Rips(landmarks=20)
+    own, marks = diagrams_on(recipe, given[0], None, engine="links")
+    alone = recipe(given[0])
+    assert ti.same_bars(own, alone) and own.certificate.terms == alone.certificate.terms
+    again, _ = diagrams_on(recipe, given[0], marks, engine="links")
+    assert again.certificate.bottleneck_bound == pytest.approx(own.certificate.bottleneck_bound, rel=1e-4)
+    other, _ = diagrams_on(recipe, given[1], marks, engine="links")
+    square = np.linalg.norm(clouds[1][:, None] - clouds[1], axis=-1)
+    to = marks.indices[marks.nearest]
+    shift = max(square[np.arange(50), to].max(), (square[to][:, to] - square).max(), (square[:, to] - square).max())
+    assert other.certificate.bottleneck_bound == pytest.approx(shift, rel=1e-4)
+    assert set(other.rows(1, 0)) <= set(marks.indices.tolist())

@@ -15,7 +15,9 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp._value import value_from_json
 from topo_interp.comparison._rows import same_rows
+from topo_interp.geometry.landmarks import Landmarks
 from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.landmark_rips import diagrams_on
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.same_loop import Loops, Verdict, agreement, loops_recipe
 
@@ -220,7 +222,7 @@ def match_cycles(
     through images in a common complex: Reani and Bobrowski, arXiv:2101.00698).
 
     A verdict is *ambiguous*, and never guessed, where lengths that are off by as much as the certificates allow (rounding, a
-    projection) could turn it: cycles within that of the first one seen differ, or a bar is not longer than twice its bound, or two
+    projection, landmarks) could turn it: cycles within that of the first one seen differ, or a bar is not longer than twice its bound, or two
     bars around the common cycle are born or end within it of each other.
 
     >>> import numpy as np, topo_interp as ti
@@ -235,7 +237,8 @@ def match_cycles(
     Args:
         clouds: step or layer -> cloud, in order: arrays, PointClouds or DistanceMatrices of the same rows. An ActivationStore is
             such a mapping of its layers; for training, ``{step: store["layer"] for step, store in stores.items()}``.
-        recipe: of every cloud, without landmarks and weights.
+        recipe: of every cloud, without weights. A number of landmarks are chosen in the first cloud and kept in all; what the certificate
+            then says is about all rows, and more is ambiguous.
         min_persistence: bars that are not longer are left out; in median distances of the cloud, which is the one place where
             the clouds' units enter. A loop that falls below dies there.
         threads: for the diagrams; None for all cores.
@@ -246,7 +249,7 @@ def match_cycles(
 
     Cost: per cloud its diagrams and one pass over the pairs for each bar; per pair of bars a spanning forest of the common pairs.
     """
-    recipe = loops_recipe(recipe, "match_cycles")
+    recipe = loops_recipe(recipe, "match_cycles", landmarks=True)
     n = same_rows(clouds, "match_cycles")
     if isinstance(min_persistence, bool) or not isinstance(min_persistence, (int, float)) or not 0 <= min_persistence < math.inf:
         raise InputError(f"min_persistence is {min_persistence!r}; a number of median distances >= 0 is needed")
@@ -254,9 +257,14 @@ def match_cycles(
     bars: list[LoopBar] = []
     matches: list[LoopMatch] = []
     before: Loops | None = None
+    marks: Landmarks | None = None
     earlier: list[int] = []
     for step, cloud in clouds.items():  # two neighbors in memory at a time
-        found = Loops(recipe(cloud, engine="links", threads=threads, progress=progress))
+        if recipe.landmarks is None:
+            found = Loops(recipe(cloud, engine="links", threads=threads, progress=progress))
+        else:
+            diagrams, marks = diagrams_on(recipe, cloud, marks, engine="links", threads=threads, progress=progress)
+            found = Loops(diagrams)
         later = []
         for bar in found.clear_bars(min_persistence * (found.diagrams.scale or 0.0)).tolist():
             later.append(len(bars))

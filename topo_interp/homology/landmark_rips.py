@@ -12,7 +12,8 @@ from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry._source import open_source
-from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.geometry.distance_matrix import DistanceMatrix, pair_position
+from topo_interp.geometry.distances import pairwise_distances
 from topo_interp.geometry.landmarks import Landmarks, farthest_points
 from topo_interp.homology.approximation import cover_radius_term, distortion_term
 from topo_interp.homology.diagrams import Diagrams
@@ -21,10 +22,11 @@ from topo_interp.point_cloud import array_digest
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
 
-__all__ = ["MEASURED_UP_TO", "UntilCertified", "landmark_diagrams", "until_certified"]
+__all__ = ["MEASURED_UP_TO", "UntilCertified", "diagrams_on", "landmark_diagrams", "until_certified"]
 
 _FIRST = 64  # landmarks to begin with; doubled from there
 MEASURED_UP_TO = 50_000  # rows up to which the distortion of all pairs is measured where 2 r would do
+_PAIRWISE_ERROR = 3e-6  # relative, of pairwise_distances for any metric
 _SAMPLE = 2000  # rows from which the median distance is taken
 
 
@@ -84,6 +86,24 @@ def landmark_diagrams(recipe: Rips, cloud: Any, **how: Any) -> Diagrams:
         size = min(2 * size, most)
 
 
+def diagrams_on(recipe: Rips, cloud: Any, marks: Landmarks | None, **how: Any) -> tuple[Diagrams, Landmarks]:
+    """Diagrams of the landmarks that another cloud of the same rows chose, which remember their cycles; None chooses them here.
+
+    Every row stays with its landmark in all clouds, so that one map takes cycles of all rows to cycles of landmarks in each, and
+    the certificate is the distortion of that map in this cloud.
+    """
+    plan = _Plan(recipe, cloud, how)
+    if marks is None:
+        if isinstance(recipe.landmarks, UntilCertified) or recipe.landmarks is None:
+            raise InputError(f"landmarks is {recipe.landmarks!r}; several clouds share a number of landmarks, such as landmarks=500")
+        own = plan.grown(None, recipe.landmarks)
+    else:
+        own = plan.moved(marks)
+    found = plan.finished(own)
+    rows = getattr(cloud, "rows", np.arange(plan.n))[own.indices]
+    return dataclasses.replace(found, provenance=dataclasses.replace(found.provenance.engine, rows=rows)), own
+
+
 class _Plan:
     """One cloud after the steps of one recipe, from which landmark diagrams of any size can be had."""
 
@@ -107,6 +127,24 @@ class _Plan:
             raise InputError(f"landmarks={k} of {self.n} rows; take at most all of them: landmarks={self.n}, or None for the exact diagram")
         start = 0 if marks is None else marks
         return farthest_points(self.data, k, start, metric=self.metric, threads=self.threads, progress=self.progress)
+
+    def moved(self, marks: Landmarks) -> Landmarks:
+        """The landmarks of another cloud with the distances of this one; they need not be farthest or nearest here."""
+        distances = np.zeros(self.n)
+        for place, landmark in enumerate(marks.indices.tolist()):
+            members = np.flatnonzero(marks.nearest == place)
+            members = members[members != landmark]
+            if not len(members):
+                continue
+            if isinstance(self.data, DistanceMatrix):
+                low, high = np.minimum(members, landmark), np.maximum(members, landmark)
+                distances[members] = self.data.condensed[pair_position(low, high, self.n)]
+            else:
+                own = pairwise_distances(self.data[members], self.data[[landmark]], metric=self.metric, threads=self.threads)
+                distances[members] = own[:, 0]
+        radius = float(distances.max())
+        stored = self.data.rounding if isinstance(self.data, DistanceMatrix) else _PAIRWISE_ERROR * radius
+        return dataclasses.replace(marks, distances=distances, cover_radius=radius, rounding=stored)
 
     def exact(self, marks: Landmarks) -> Diagrams:
         """The diagrams of the landmarks as a cloud of their own."""

@@ -19,7 +19,8 @@ bar is the same as itself and different from all others. Nothing changes when A 
 How far this can be trusted: where lengths are off by at most ``bound``, the ratios of lengths below the end are off by at most
 ``2 bound / (end - bound)``. A verdict that the ratios within twice that much of ``level`` could turn is *ambiguous*; so is one that
 hangs on which of two bars is older or ends first where that is within the bound, and one about a bar that is not longer than
-twice the bound. The cocycle is the one that the engine's reduction fixes, dual to the cycles that the birth edges close in the
+twice the bound. Of landmarks the bound is the distortion of one map from rows to landmarks that both clouds share: it takes a
+common cycle of all rows to a common cycle of landmarks, homologous to it, whose lengths are at most that much longer. The cocycle is the one that the engine's reduction fixes, dual to the cycles that the birth edges close in the
 minimum spanning forest; in any other choice it differs by cocycles of bars that are born later and end later.
 """
 
@@ -64,15 +65,14 @@ class Agreement:
     until: float
 
 
-def loops_recipe(recipe: Any, needed_by: str) -> Rips:
+def loops_recipe(recipe: Any, needed_by: str, *, landmarks: bool = False) -> Rips:
     """The recipe for degrees 0 and 1 alone, or an error that says why cycles can not be read from it."""
     if not isinstance(recipe, Rips):
         raise InputError(f"{needed_by} needs a recipe such as ti.Rips(); this is a {type(recipe).__name__}")
-    if recipe.landmarks is not None or recipe.weights is not None:
-        raise InputError(
-            f"{needed_by} compares cycles through the same rows, which landmarks (other rows in every cloud) and weights do not give: "
-            "use a recipe without them, and choose rows with cloud.take(index) where there are too many"
-        )
+    if recipe.weights is not None:
+        raise InputError(f"{needed_by} reads cycles, which a weighted filtration does not leave behind: use a recipe without weights")
+    if recipe.landmarks is not None and not landmarks:
+        raise InputError(f"{needed_by} draws rows itself, and the recipe has landmarks: use a recipe without them")
     if recipe.max_dim < 1:
         raise InputError(f"{needed_by} is about loops, and the recipe stops at max_dim={recipe.max_dim}: use ti.Rips(max_dim=1)")
     return dataclasses.replace(recipe, max_dim=1)
