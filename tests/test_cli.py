@@ -10,7 +10,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp.cli import app
-from topo_interp.cli_values import called, loaded
+from topo_interp.cli_values import called, loaded, recipes_of
 
 MODULE = """
 import torch
@@ -61,6 +61,42 @@ def test_report_and_profile(run, store, tmp_path):
     # The kept profile gives the same page again, without computing.
     code, out, _ = run("report", tmp_path / "a.profile", "--out", tmp_path / "b.html", "--quiet")
     assert (code, out) == (0, "") and (tmp_path / "b.html").read_bytes() == (tmp_path / "a.html").read_bytes()
+
+
+def test_report_with_significance(run, store, tmp_path):
+    code, out, err = run(
+        "report", store, "--out", tmp_path / "a.html", "--draws", 19, "--seed", 3, "--no-detect", "--save", tmp_path / "a.profile",
+        "--sites", "layers.0",
+    )  # fmt: skip
+    assert (code, err) == (0, "") and "tests have p <= 0.05 after max-T" in out
+    found = ti.Profile.open(tmp_path / "a.profile")
+    assert found.tests.how == ti.Significance(draws=19, seed=3, detect=None) and dict(found.recipes) == ti.report_recipes()
+    assert "beyond chance" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    code, out, _ = run("report", store, "--out", tmp_path / "a.html", "--max-dim", 0, "--metric", "diffusion(k=5, t=8)")
+    assert code == 0 and "no significance was computed (--draws 99 does)" in out
+
+
+def test_recipes_of_the_command_line():
+    assert recipes_of(["chordal", "diffusion(k=5, t=8)"], ["centered"], 1, None, 100) == [
+        ti.Rips("chordal", steps=(ti.centered(),)), ti.Rips(ti.diffusion(k=5, t=8), steps=(ti.centered(),)),
+    ]  # fmt: skip
+    assert recipes_of(None, None, 1, 2.0, 100) == [ti.Rips(threshold=2.0)]
+    three = recipes_of(None, ["pca(3)"], 2, None, 10)
+    assert three["effective resistance"] == ti.Rips(ti.effective_resistance(k=9), steps=(ti.pca(3),), max_dim=2)
+    assert three["chordal"].steps == (ti.pca(3), ti.centered())
+
+
+def test_grouped_rows_are_told_what_to_type(run, tmp_path):
+    rows = {"template": np.arange(40) % 4}
+    points = {"a": np.random.default_rng(0).normal(size=(40, 3))}
+    path = ti.store_from_arrays(points, rows, groups=["template"]).save(tmp_path / "g.acts")
+    code, _, err = run("report", path, "--out", tmp_path / "a.html", "--draws", 19)
+    assert code == 1 and "matched_gaussian(within=['template'])" in err
+    null = "matched_gaussian(within=['template'])"
+    code, _, err = run("report", path, "--out", tmp_path / "a.html", "--draws", 19, "--null", null, "--no-detect", "--metric", "euclidean")
+    assert (code, err) == (0, "")
+    code, _, err = run("report", path, "--out", tmp_path / "a.html", "--null", null)
+    assert code == 1 and "say how many draws, such as --draws 99" in err
 
 
 def test_a_profile_is_not_computed_again(run, store, tmp_path):

@@ -32,7 +32,17 @@ def test_what_it_writes(demo):
     pd.testing.assert_frame_equal(table, demo.frame)
     assert len(table) == len(QUICK_CHECKPOINTS) * len(SITES) * 2 and set(table["status"]) == {"EXACT"}
     assert "after 80 training steps" in demo.report.read_text(encoding="utf-8")
-    assert ti.Profile.open(demo.folder / "layers.profile").sites == tuple(SITES)
+    last = ti.Profile.open(demo.folder / "layers.profile")
+    assert last.sites == tuple(SITES) and list(last.recipes) == list(ti.report_recipes())
+
+
+def test_the_last_layers_are_tested_against_untrained_networks(demo):
+    tests = demo.last.tests
+    assert tests.how.draws == 19 and tests.tests == len(SITES) * 3 and "untrained_quick" in tests.null
+    pixels = tests.table[tests.table["site"] == "hidden1:input"]
+    assert (pixels["p_max_t"] == 1).all()  # the weights do not reach the images
+    assert (tests.table[tests.table["site"] == "hidden3"]["null_sd"] > 0).all()
+    assert f"adjusted for all {tests.tests} tests" in demo.report.read_text(encoding="utf-8")
 
 
 def test_it_learns_and_looks_at_the_same_images(demo):

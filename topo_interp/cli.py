@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from topo_interp._errors import InputError, TopoInterpError
-from topo_interp.cli_values import SELECTORS, STEPS, called, loaded, table_of
+from topo_interp.cli_values import NULLS, SELECTORS, STEPS, called, loaded, recipes_of, table_of
 
 __all__ = ["app", "main"]
 
@@ -118,15 +118,20 @@ def capture(
 
 
 @app.command(
-    epilog="Example: topo-interp report run.acts --out layers.html --metric chordal --steps centered --steps 'pca(50)' --jobs 2"
+    epilog="Example: topo-interp report run.acts --draws 99 --jobs 2, or "
+    "topo-interp report run.acts --metric chordal --steps centered --draws 99 --null \"matched_gaussian(within=['template'])\""
 )
 @_told
 def report(
     store: Annotated[Path, typer.Argument(help="A store (folder), or a profile that --save wrote (file).")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("layers.html"),
     metric: Annotated[
-        str, typer.Option(help="Name of a metric, such as euclidean, chordal, angular, manhattan.")
-    ] = "euclidean",
+        list[str] | None,
+        typer.Option(
+            help="Name of a metric, or 'diffusion(k=15, t=8)'; may be given several times. By default three that fail differently: "
+            "euclidean, chordal from the mean, and effective resistance of the neighbor graph."
+        ),
+    ] = None,
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops, 2 for voids.")] = 1,
     steps: Annotated[
         list[str] | None,
@@ -134,10 +139,29 @@ def report(
             help="A step before the distance: centered, standardized, normalized, 'pca(50)'; in their order."
         ),
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Cut the filtration at this distance.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Cut the filtration at this distance (of --metric, euclidean by default).")
+    ] = None,
     sites: Annotated[
         list[str] | None, typer.Option(help="Sites or globs; may be given several times. All by default.")
     ] = None,
+    draws: Annotated[
+        int, typer.Option(min=0, help="Draws of the null, shared by all tests; 99 is usual. 0 computes no significance, and claims nothing.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    null: Annotated[
+        str | None,
+        typer.Option(
+            help="matched_gaussian (the default), \"matched_gaussian(within=['template'])\" for rows that share a template, "
+            "shuffled_columns, uniform_on_sphere, \"reinitialized('module:function')\"."
+        ),
+    ] = None,
+    detect: Annotated[
+        bool,
+        typer.Option(
+            help="For each layer that shows nothing, how large a circle would have been found: up to 1140 more runs of the first recipe."
+        ),
+    ] = True,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Layer report",
     save: Annotated[
@@ -149,27 +173,31 @@ def report(
     import topo_interp as ti
 
     if store.is_file():
-        if (metric, max_dim, jobs) != ("euclidean", 1, 1) or steps or sites or threshold is not None:
+        if (metric, max_dim, jobs, draws) != (None, 1, 1, 0) or steps or sites or threshold is not None:
             raise InputError(
                 f"{str(store)!r} is a profile, whose diagrams are computed; give the store to compute others"
             )
         found = ti.Profile.open(store)
     else:
-        recipe = ti.Rips(
-            metric,
-            steps=tuple(called(step, STEPS, "--steps") for step in steps or ()),
-            max_dim=max_dim,
-            threshold=threshold,
-        )
-        found = ti.profile(ti.open_store(store), recipe, sites=sites or None, n_jobs=jobs, progress=not quiet)
+        if null is not None and not draws:
+            raise InputError("--null is given and --draws is not; say how many draws, such as --draws 99")
+        chance = None
+        if draws:
+            value = called(null or "matched_gaussian", NULLS, "--null")
+            chance = ti.Significance(null=value, draws=draws, seed=seed, detect=ti.Detect() if detect else None)
+        opened = ti.open_store(store)
+        recipes = recipes_of(metric, steps, max_dim, threshold, len(opened.rows))
+        found = ti.profile(opened, recipes, sites=sites or None, significance=chance, n_jobs=jobs, progress=not quiet)
     if save is not None:
         found.save(save)
     found.report(out, title=title)
     failed = [result for result in found.results if result.error]
     for result in failed:
-        typer.echo(f"warning: {result.site}: {result.error}", err=True)
+        which = f" ({result.recipe})" if len(found.recipes) > 1 else ""
+        typer.echo(f"warning: {result.site}{which}: {result.error}", err=True)
     if not quiet:
         typer.echo(f"{found!r}: {out}")
+        typer.echo("no significance was computed (--draws 99 does): noise also has loops" if found.tests is None else found.tests.explain())
     if len(failed) == len(found.results):
         raise InputError("every site failed; the report holds the messages")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import functools
 import importlib
 import inspect
@@ -14,10 +15,27 @@ from typing import Any
 
 from topo_interp._errors import InputError
 
-__all__ = ["SELECTORS", "STEPS", "called", "loaded", "table_of"]
+__all__ = ["METRICS", "NULLS", "SELECTORS", "STEPS", "called", "loaded", "recipes_of", "table_of"]
 
 SELECTORS = ("every_row", "mean_pool", "last_token", "first_token", "every_token", "spatial_mean")
+METRICS = ("diffusion", "effective_resistance", "fermat", "geodesic", "mahalanobis")
+NULLS = ("matched_gaussian", "reinitialized", "shuffled_columns", "uniform_on_sphere")
 STEPS = ("centered", "standardized", "normalized", "pca", "drop_top_coordinates")
+
+
+def recipes_of(
+    metrics: list[str] | None, steps: list[str] | None, max_dim: int, threshold: float | None, rows: int
+) -> dict[str, Any] | list[Any]:
+    """The recipes that a report is made of: one for each named metric, or the three of ``ti.report_recipes``."""
+    import topo_interp as ti
+
+    before = tuple(called(step, STEPS, "--steps") for step in steps or ())
+    if metrics is None and threshold is None:
+        # A graph of as many neighbors as there are rows is no graph.
+        standard = ti.report_recipes(max_dim, k=max(1, min(15, rows - 1)))
+        return {name: dataclasses.replace(recipe, steps=(*before, *recipe.steps)) for name, recipe in standard.items()}
+    named = [called(m, METRICS, "--metric") if m.split("(")[0] in METRICS else m for m in metrics or ["euclidean"]]
+    return [ti.Rips(metric, steps=before, max_dim=max_dim, threshold=threshold) for metric in named]
 
 
 def called(text: str, names: tuple[str, ...], option: str) -> Any:
@@ -37,7 +55,7 @@ def called(text: str, names: tuple[str, ...], option: str) -> Any:
     if not isinstance(call.func, ast.Name) or call.func.id not in names:
         raise wrong
     try:
-        return getattr(ti, call.func.id)(*arguments, **options)
+        return getattr(ti.nulls if names is NULLS else ti, call.func.id)(*arguments, **options)
     except TypeError as error:
         raise InputError(f"{option} {text!r}: {error}") from None
 

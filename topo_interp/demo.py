@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._native import default_threads
 from topo_interp.progress import progress as progress_line
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from topo_interp.profile import Profile
 
 __all__ = ["Demo", "run_demo"]
 
@@ -26,6 +29,7 @@ CHECKPOINTS = (0, 1, 3, 10, 30, 100, 200, 400, 800)
 QUICK_CHECKPOINTS = (0, 20, 80)
 _HIDDEN = (64, 48, 48, 32, 32)
 _PROBE, _QUICK_PROBE = 500, 100
+_DRAWS, _QUICK_DRAWS = 39, 19
 _MARK = "topo-interp-demo.json"
 _MADE = ("checkpoints", "layers_by_checkpoint.parquet", "layers.html", "layers.profile", _MARK)
 
@@ -40,6 +44,7 @@ class Demo:
         table: the parquet file, one row per checkpoint, layer and degree.
         report: the HTML report of the last checkpoint.
         frame: the table.
+        last: the profile of the last checkpoint, with significance.
     """
 
     folder: Path
@@ -47,6 +52,7 @@ class Demo:
     table: Path
     report: Path
     frame: pd.DataFrame
+    last: Profile
 
     def show(self) -> None:
         """Print a short table and the paths."""
@@ -65,7 +71,7 @@ class Demo:
             f"{accuracy[first]:.0%} at step {first}, {accuracy[last]:.0%} at step {last}",
             title_justify="left",
         )
-        for name in ("layer", "width", "longest loop *", "TwoNN dimension", "PCA dimension 90 %"):
+        for name in ("layer", "width", "longest loop *", "beyond chance", "TwoNN dimension", "PCA dimension 90 %"):
             table.add_column(name, justify="left" if name == "layer" else "right")
         for site in after.index:
             pair = [
@@ -73,14 +79,17 @@ class Demo:
                 for c in ("max_persistence_relative", "two_nn_dim", "pca_dim_90")
             ]
             formats = ("{:.2f} → {:.2f}", "{:.1f} → {:.1f}", "{:.0f} → {:.0f}")
-            table.add_row(
-                site, str(after.loc[site, "d"]), *(f.format(*p) for f, p in zip(formats, pair, strict=True))
-            )
+            loop, *others = (f.format(*p) for f, p in zip(formats, pair, strict=True))
+            held = [self.last.tests.significant(site, name, 1) for name in self.last.recipe_names] if self.last.tests else []
+            table.add_row(site, str(after.loc[site, "d"]), loop, f"{sum(h is True for h in held)} of {len(held)}", *others)
         console = Console()
         console.print(table)
         console.print(
-            "* in median distances, first → last checkpoint; noise has loops too: nothing here is tested for significance"
+            "* in median distances, first → last checkpoint; noise has loops too: beyond chance counts the metrics in which it is longer than "
+            "in untrained networks"
         )
+        if self.last.tests is not None:
+            console.print(self.last.tests.explain(), markup=False, highlight=False)
         for name, path in (
             ("report", self.report),
             ("table", self.table),
@@ -114,28 +123,27 @@ def run_demo(
     recipe = ti.Rips("euclidean", steps=(ti.centered(),), max_dim=1)
     stores: dict[int, Path] = {}
     frames = []
-    with progress_line(len(steps), "demo", progress) as line, _one_thread():
+    # What the architecture and the images do by themselves: rows of rectified units are far from Gaussian without any loop.
+    null = ti.nulls.reinitialized("topo_interp.demo:untrained_quick" if quick else "topo_interp.demo:untrained")
+    chance = ti.Significance(null=null, draws=_QUICK_DRAWS if quick else _DRAWS, seed=seed, detect=None)
+    jobs = 1 if quick else min(2, default_threads())
+    with progress_line(len(steps) + 1, "demo", progress) as line, _one_thread():
         for step, model, accuracy in _trained(train, probe, steps, seed):
             line.update(description=f"demo: layers at training step {step}")
             stores[step] = folder / "checkpoints" / f"step-{step:05d}"
-            store = ti.capture(
-                model,
-                _batches(probe),
-                ["hidden1:input", "*"],
-                rows=ti.every_row(),
-                labels={"digit": probe[1]},
-                out=stores[step],
-                progress=False,
-            )
+            store = _captured(model, probe, out=stores[step])
             found = ti.profile(store, recipe, progress=False)
             frames.append(found.to_frame().assign(step=step, accuracy=accuracy))
             line.advance()
+        line.update(description="demo: the last layers against untrained networks")
+        last = ti.profile(store, ti.report_recipes(), significance=chance, n_jobs=jobs, progress=False)
+        line.advance()
     frame = pd.concat(frames, ignore_index=True)
     frame = frame[["step", "accuracy", *(c for c in frame if c not in ("step", "accuracy"))]]
     frame.to_parquet(folder / "layers_by_checkpoint.parquet", index=False)
-    found.save(folder / "layers.profile")
-    report = found.report(folder / "layers.html", title=f"Digits network after {steps[-1]} training steps")
-    return Demo(folder, stores, folder / "layers_by_checkpoint.parquet", report, frame)
+    last.save(folder / "layers.profile")
+    report = last.report(folder / "layers.html", title=f"Digits network after {steps[-1]} training steps")
+    return Demo(folder, stores, folder / "layers_by_checkpoint.parquet", report, frame, last)
 
 
 def _emptied(folder: Path) -> Path:
@@ -171,16 +179,35 @@ def _digits(probe: int) -> tuple[Images, Images]:
     return (a, ya), (b, yb)
 
 
-def _trained(
-    train: Images, probe: Images, steps: tuple[int, ...], seed: int
-) -> Iterator[tuple[int, Any, float]]:
-    """The network at each of the steps, and its accuracy on the probe images."""
-    import torch
+def _captured(model: Any, probe: Images, out: Path | None = None) -> Any:
+    import topo_interp as ti
+
+    batches, labels = _batches(probe), {"digit": probe[1]}
+    return ti.capture(model, batches, ["hidden1:input", "*"], rows=ti.every_row(), labels=labels, out=out, progress=False)
+
+
+def untrained(seed: int) -> Any:
+    """The layers of a network of fresh random weights on the probe images: what the demonstration's null draws."""
+    return _untrained(seed, _PROBE)
+
+
+def untrained_quick(seed: int) -> Any:
+    """The same on the images of ``--quick``."""
+    return _untrained(seed, _QUICK_PROBE)
+
+
+def _untrained(seed: int, count: int) -> Any:
+    probe = _digits(count)[1]
+    with _one_thread():
+        return _captured(_network(probe[0].shape[1], seed).eval(), probe)
+
+
+def _network(width: int, seed: int) -> Any:
+    """The network before its first step."""
     from torch import nn
 
     with _seeded(seed):
         parts: dict[str, Any] = {}
-        width = train[0].shape[1]
         for number, hidden in enumerate(_HIDDEN, 1):
             parts[f"hidden{number}"] = nn.Sequential(nn.Linear(width, hidden), nn.ReLU())
             width = hidden
@@ -188,6 +215,17 @@ def _trained(
         model = nn.Sequential()
         for name, part in parts.items():
             model.add_module(name, part)
+    return model
+
+
+def _trained(
+    train: Images, probe: Images, steps: tuple[int, ...], seed: int
+) -> Iterator[tuple[int, Any, float]]:
+    """The network at each of the steps, and its accuracy on the probe images."""
+    import torch
+    from torch import nn
+
+    model = _network(train[0].shape[1], seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     x, y = torch.from_numpy(train[0]), torch.from_numpy(train[1]).long()
     order = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -59,8 +60,12 @@ class ProfileTests:
 
     def test(self, site: str, recipe: str, dim: int) -> dict[str, Any] | None:
         """The first test of this degree, as a row of the table; None where there is none."""
-        rows = self.table[(self.table["site"] == site) & (self.table["recipe"] == recipe) & (self.table["dim"] == dim)]
-        return None if rows.empty else dict(rows.iloc[0])
+        return self._first.get((site, recipe, dim))
+
+    @functools.cached_property
+    def _first(self) -> dict[tuple[str, str, int], dict[str, Any]]:
+        rows = self.table.dropna(subset="dim").to_dict("records")
+        return {(row["site"], row["recipe"], int(row["dim"])): row for row in reversed(rows)}
 
     def significant(self, site: str, recipe: str, dim: int) -> bool | None:
         """Whether the first test of this degree is significant after the adjustment; None where there is none."""

@@ -18,6 +18,7 @@ import topo_interp as ti
 from topo_interp.cautions import Caution
 from topo_interp.profile import SiteResult
 from topo_interp.report import figures
+from topo_interp.report.across_figure import across_sites
 from topo_interp.report.page import embedded_json, render
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -193,7 +194,7 @@ def test_degree_zero_alone_is_a_page():
     found = ti.profile({"a": np.eye(5)}, ti.Rips(max_dim=0), progress=False)
     text = "".join(Page(render(found)).shown)
     assert "degree 0" in text and "loop is at" not in text
-    assert "number of bars (H0)" in figures.across_sites(found).to_json()
+    assert "number of bars (H0)" in across_sites(found).to_json()
 
 
 def test_write_needs_a_folder(tmp_path):
@@ -257,7 +258,8 @@ def test_headings_sort_and_tabs_switch(browse, tmp_path):
     text = f"{before}{clicks}</body>{after}"
     (tmp_path / "a.html").write_text(text, encoding="utf-8")
     document = browse(tmp_path / "a.html")
-    body = document[document.index("<tbody>") : document.index("</tbody>")]
+    body = document[document.index('<table class="sortable">') :]
+    body = body[body.index("<tbody>") : body.index("</tbody>")]
     rows = [re.findall('data-value="(.*?)"', row) for row in body.split("</tr>")[:-1]]
     assert [row[0] for row in rows if row[2] == "1.0"][:4] == ["a", "c", "b", "b"]  # 1.25, 0.75, 0.25 medians
     assert [html.unescape(row[0]) for row in rows[-2:]] == [

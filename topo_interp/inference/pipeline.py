@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,10 @@ def run_draws(
 def parallel(jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int, progress: bool, what: str) -> list[Any]:
     """The results of the calls in their order, by joblib when there is more than one job to run at a time."""
     out = []
-    with progress_line(len(jobs), what, progress) as line:
+    with progress_line(len(jobs), what, progress) as line, warnings.catch_warnings():
+        # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
+        # done again.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
         if n_jobs == 1:
             results = (function(*arguments) for function, arguments in jobs)
         else:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp.report.verdicts import GREY, longest_only, mark, verdict
+
 if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
     from topo_interp.profile import Profile
 
-__all__ = ["DIM_COLORS", "across_sites", "bars", "betti_heat_map", "diagrams", "label", "relative_bars", "short_labels", "style"]
+__all__ = ["DIM_COLORS", "INK", "bars", "betti_heat_map", "diagrams", "label", "relative_bars", "short_labels", "style"]
 
 DIM_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-_INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
+INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _MOST_BARS = 300  # of one degree in one panel: the longest ones; more only make the file slow
 _GRID_POINTS = 240
 
@@ -58,16 +60,18 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
     names = [label(site, most=10**6) for site, _ in found]
     most = int(np.nanmax(counts, initial=1.0))
     ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= most)]
+    # On a logarithmic scale, or the one long-lived class would vanish beside hundreds of short-lived ones.
+    heights = np.round(np.log1p(counts), 4)
+    chosen = recipe or profile.recipe_names[0]
+    gray = np.array([verdict(profile, site, chosen, dim) is False for site, _ in found], dtype=bool)
+    shown = {"x": np.round(grid, 5).tolist(), "y": names, "zmin": 0, "zmax": float(np.log1p(most)), "ygap": 2}
+    shown["customdata"] = [[None if np.isnan(c) else int(c) for c in line] for line in counts]
+    shown["hovertemplate"] = f"%{{y}}<br>Betti {dim} = %{{customdata}} at %{{x:.3f}} × median distance<extra></extra>"
     figure = go.Figure(
         go.Heatmap(
-            x=np.round(grid, 5).tolist(),
-            y=names,
-            # On a logarithmic scale, or the one long-lived class would vanish beside hundreds of short-lived ones.
-            z=np.round(np.log1p(counts), 4).tolist(),
-            customdata=[[None if np.isnan(c) else int(c) for c in line] for line in counts],
+            z=[[None] * len(grid) if g else line for line, g in zip(heights.tolist(), gray, strict=True)],
             colorscale="Cividis",
-            zmin=0,
-            zmax=float(np.log1p(most)),
+            hoverongaps=False,
             colorbar={
                 "title": {"text": f"Betti {dim}", "side": "right"},
                 "thickness": 14,
@@ -75,82 +79,18 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
                 "tickvals": np.log1p(ticks).tolist(),
                 "ticktext": [str(t) for t in ticks],
             },
-            hovertemplate=f"%{{y}}<br>Betti {dim} = %{{customdata}} at %{{x:.3f}} × median distance<extra></extra>",
-            ygap=2,
+            **shown,
         )
     )
+    if gray.any():
+        left = [line if g else [None] * len(grid) for line, g in zip(heights.tolist(), gray, strict=True)]
+        grays = [[0, "#e6e9ec"], [1, "#7b8794"]]
+        figure.add_heatmap(z=left, colorscale=grays, showscale=False, hoverongaps=False, **shown)
     style(figure, height=150 + 26 * max(3, len(found)))
     figure.update_xaxes(title_text="distance / median distance of the site", range=[0, end], showgrid=False)
-    short = short_labels([site for site, _ in found])
+    short = _marked(profile, [site for site, _ in found], chosen, dim)
     # Said to be categories: sites may be called "0", "1", ..., as in nn.Sequential.
     figure.update_yaxes(type="category", tickvals=names, ticktext=short, autorange="reversed", showgrid=False)
-    return figure
-
-
-def across_sites(profile: Profile, recipe: str | None = None) -> Any:
-    """The longest bars beside the baselines that often explain them, one small panel each, sites in order."""
-    from plotly.subplots import make_subplots
-
-    frame = profile.to_frame()
-    frame = frame[frame["recipe"] == (recipe or profile.recipe_names[0])]
-    sites = list(dict.fromkeys(frame["site"]))
-    first = frame[frame["dim"] == frame["dim"].min()].set_index("site")
-    by_dim = {dim: part.set_index("site") for dim, part in frame.groupby("dim")}
-    by_dim = {dim: part for dim, part in by_dim.items() if dim > 0} or by_dim
-    # A panel is a title and its curves; a curve is a name, its values by site, and a color.
-    panels: list[tuple[str, list[tuple[str, Any, str]]]] = [
-        (f"longest H{k} bar / median distance", [("", part["max_persistence_relative"], DIM_COLORS[k % 4])])
-        for k, part in by_dim.items()
-    ]
-    counts = [(f"H{k}", part["bars"], DIM_COLORS[k % 4]) for k, part in by_dim.items()]
-    panels.append((f"number of bars ({', '.join(name for name, *_ in counts)})", counts))
-    panels += [(words, [("", first[name], _INK)]) for name, words in _BASELINE_WORDS.items() if name in first]
-    columns = 3
-    lines = math.ceil(len(panels) / columns)
-    figure = make_subplots(
-        rows=lines,
-        cols=columns,
-        subplot_titles=[title for title, _ in panels],
-        horizontal_spacing=0.07,
-        vertical_spacing=0.34 / max(1, lines),
-        shared_xaxes=False,
-    )
-    for place, (_, curves) in enumerate(panels):
-        row, col = place // columns + 1, place % columns + 1
-        for name, values, color in curves:
-            values = [
-                None if v is None or not np.isfinite(v) else float(v)
-                for v in values.reindex(sites).astype(float)
-            ]
-            figure.add_scatter(
-                x=list(range(len(sites))),
-                y=values,
-                name=name,
-                mode="lines+markers",
-                line={"color": color, "width": 2},
-                marker={"size": 6},
-                customdata=[label(site, 200) for site in sites],
-                hovertemplate="%{customdata}<br>%{y:.4g}<extra>" + name + "</extra>",
-                showlegend=False,
-                row=row,
-                col=col,
-            )
-        figure.update_yaxes(rangemode="tozero", row=row, col=col)
-        last = place + columns >= len(panels)
-        many = len(sites) > 14
-        figure.update_xaxes(
-            tickvals=list(range(len(sites)))[:: max(1, len(sites) // 14)]
-            if many
-            else list(range(len(sites))),
-            ticktext=None if many else short_labels(sites, 16),
-            tickangle=-45,
-            showticklabels=last,
-            range=[-0.4, len(sites) - 0.6],
-            row=row,
-            col=col,
-        )
-    style(figure, height=110 + 200 * lines, top=60)
-    figure.update_annotations(font={"size": 13, "color": _INK})
     return figure
 
 
@@ -159,20 +99,21 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
     from plotly.subplots import make_subplots
 
     found = _found(profile, recipe)
+    chosen = recipe or profile.recipe_names[0]
     columns = min(4, max(1, len(found)))
     lines = max(1, math.ceil(len(found) / columns))
     end = 1.06 * max([_longest(found, k) for k in range(_max_dim(found) + 1)], default=1.0)
     figure = make_subplots(
         rows=lines,
         cols=columns,
-        subplot_titles=short_labels([site for site, _ in found]) or None,
+        subplot_titles=_marked(profile, [site for site, _ in found], chosen, 1, apart="<br>") or None,
         shared_xaxes="all",
         shared_yaxes="all",
         horizontal_spacing=0.025,
         vertical_spacing=min(0.12, 0.3 / lines),
     )
     seen: set[str] = set()
-    for place, (_, d) in enumerate(found):
+    for place, (site, d) in enumerate(found):
         where = {"row": place // columns + 1, "col": place % columns + 1}
         figure.add_scatter(
             x=[0, end],
@@ -197,7 +138,7 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
                 legendgroup=name,
                 showlegend=name not in seen,
                 marker={
-                    "color": DIM_COLORS[dim % 4],
+                    "color": _colors(profile, site, chosen, dim, len(bars_))[::-1] or DIM_COLORS[dim % 4],
                     "size": [9 if o else 5.5 for o in open_],
                     "symbol": [
                         "triangle-up" if o else ("circle", "diamond", "square", "cross")[dim % 4]
@@ -230,7 +171,7 @@ def diagrams(profile: Profile, recipe: str | None = None) -> Any:
             "itemsizing": "constant",
         }
     )
-    figure.update_annotations(font={"size": 13, "color": _INK})
+    figure.update_annotations(font={"size": 13, "color": INK})
     return figure
 
 
@@ -239,19 +180,21 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
     import plotly.graph_objects as go
 
     found = _found(profile, recipe)
+    chosen = recipe or profile.recipe_names[0]
     end = 1.03 * _longest(found, dim)
     band = most + 2
-    xs: list[float | None] = []
-    ys: list[float | None] = []
-    tips: list[str | None] = []
+    # Bars of one color are one trace.
+    drawn: dict[str, tuple[list[float | None], list[float | None], list[str | None]]] = {DIM_COLORS[dim % 4]: ([], [], [])}
     ends: tuple[list[float], list[float]] = ([], [])
     for place, (site, d) in enumerate(found):
         bars_, open_ = relative_bars(d, dim, most=most)
+        colors = _colors(profile, site, chosen, dim, len(bars_)) or [DIM_COLORS[dim % 4]] * len(bars_)
         for rank, ((birth, death), is_open) in enumerate(zip(bars_, open_, strict=True)):
             y = place * band + rank + 1
             stop = end if is_open else death
             length = "open" if is_open else f"{death - birth:.4g}"
             tip = f"{label(site, 200)}<br>bar {rank + 1}: {birth:.4g} to {'open' if is_open else f'{death:.4g}'} (length {length})"
+            xs, ys, tips = drawn.setdefault(colors[rank], ([], [], []))
             xs += [round(float(birth), 5), round(float(stop), 5), None]
             ys += [y, y, None]
             tips += [tip, tip, None]
@@ -259,14 +202,10 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
                 ends[0].append(round(float(stop), 5))
                 ends[1].append(y)
     figure = go.Figure()
-    figure.add_scatter(
-        x=xs,
-        y=ys,
-        mode="lines",
-        line={"color": DIM_COLORS[dim % 4], "width": 4},
-        text=tips,
-        hovertemplate="%{text}<extra></extra>",
-    )
+    for color, (xs, ys, tips) in drawn.items():
+        figure.add_scatter(
+            x=xs, y=ys, mode="lines", line={"color": color, "width": 4}, text=tips, hovertemplate="%{text}<extra></extra>"
+        )
     if ends[0]:
         figure.add_scatter(
             x=ends[0],
@@ -288,21 +227,26 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
     figure.update_xaxes(title_text="distance / median distance of the site", range=[0, end])
     figure.update_yaxes(
         tickvals=[place * band + (most + 1) / 2 for place in range(len(found))],
-        ticktext=short_labels([site for site, _ in found]),
+        ticktext=_marked(profile, [site for site, _ in found], chosen, dim, apart="<br>"),
         range=[max(1, len(found)) * band - 0.5, -0.5],
         showgrid=False,
     )
     return figure
 
 
-_BASELINE_WORDS = {
-    "two_nn_dim": "intrinsic dimension (TwoNN)",
-    "participation_ratio": "participation ratio",
-    "pca_dim_90": "PCA dimension at 90 %",
-    "top_coordinate_share": "share of the top coordinate",
-    "distance_concentration": "distance concentration",
-    "mean_norm": "mean norm",
-}
+def _marked(profile: Profile, sites: list[str], recipe: str, dim: int, apart: str = "") -> list[str]:
+    """Short labels with the verdicts."""
+    marks = [mark(profile, site, recipe, dim) for site in sites]
+    return [name + (apart if m else "") + m for name, m in zip(short_labels(sites), marks, strict=True)]
+
+
+def _colors(profile: Profile, site: str, recipe: str, dim: int, count: int) -> list[str]:
+    """Colors of the longest bars, longest first; empty where nothing was tested. Only what is beyond chance has a color."""
+    found = verdict(profile, site, recipe, dim)
+    if found is None:
+        return []
+    colored = 0 if not found else 1 if longest_only(profile, site, recipe, dim) else count
+    return [DIM_COLORS[dim % 4]] * min(colored, count) + [GREY] * (count - colored)
 
 
 def _found(profile: Profile, recipe: str | None) -> list[tuple[str, Diagrams]]:
@@ -356,11 +300,11 @@ def style(figure: Any, height: int, top: int = 40) -> None:
         font={
             "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
             "size": 12,
-            "color": _INK,
+            "color": INK,
         },
         paper_bgcolor="white",
         plot_bgcolor="white",
-        hoverlabel={"bgcolor": "white", "font": {"color": _INK}},
+        hoverlabel={"bgcolor": "white", "font": {"color": INK}},
     )
     axis = {
         "automargin": True,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from topo_interp._errors import InputError
-from topo_interp.report import figures, words
+from topo_interp.report import claims, figures, plane_figures, words
+from topo_interp.report.across_figure import across_sites
 from topo_interp.report.table import table
 
 if TYPE_CHECKING:
@@ -69,18 +70,29 @@ def render(profile: Profile, *, title: str = "Layer report") -> str:
         "page.html.j2",
         sections,
         ("heat", "across", "diagrams", "bars"),
+        planes=_planes(profile),
         title=title,
         about=words.about(profile),
+        headline=claims.headline(profile),
         summary=words.summary(profile),
+        claims=claims.claims(profile),
+        overview=claims.overview(profile),
+        asked=profile.tests is not None and profile.tests.how.detect is not None,
+        how_tested=claims.how_tested(profile),
+        tested=profile.tests is not None,
+        alpha=None if profile.tests is None else profile.tests.how.alpha,
+        tried=claims.tried(profile),
         cautions=words.grouped_cautions(profile),
         failures=[r for r in profile.results if r.error],
         table=table(profile),
         certificates=words.certificates(profile),
-        limits=words.LIMITS,
+        limits=words.limits(profile),
     )
 
 
-def fill_page(template: str, sections: list[dict[str, Any]], groups: tuple[str, ...], **fields: Any) -> str:
+def fill_page(
+    template: str, sections: list[dict[str, Any]], groups: tuple[str, ...], *, planes: dict[str, Any] | None = None, **fields: Any
+) -> str:
     """A template of this folder with the sections' figures, escaped, and with a policy that lets only our scripts run."""
     import jinja2
     from markupsafe import Markup
@@ -104,7 +116,8 @@ def fill_page(template: str, sections: list[dict[str, Any]], groups: tuple[str, 
         script=Markup(script),
         plotly=Markup(plotly),
         policy=f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)}; style-src 'unsafe-inline'; img-src data: blob:",
-        data=Markup(embedded_json(_figure_data(sections, groups))),
+        data=Markup(embedded_json(_figure_data([*sections, *([planes] if planes else ())], (*groups, "planes")))),
+        planes=planes,
         **fields,
     )
 
@@ -133,10 +146,18 @@ def _section(profile: Profile, recipe: str, number: int) -> dict[str, Any]:
         "words": words.recipe(profile.recipes[recipe]),
         "drawn": any(r.diagrams is not None for r in profile.results if r.recipe == recipe),
         "heat": [(f"H{k}", plain_figure(figures.betti_heat_map(profile, recipe, k))) for k in by_length],
-        "across": [("", plain_figure(figures.across_sites(profile, recipe)))],
+        "across": [("", plain_figure(across_sites(profile, recipe)))],
         "diagrams": [("", plain_figure(figures.diagrams(profile, recipe)))],
         "bars": [(f"H{k}", plain_figure(figures.bars(profile, recipe, k))) for k in by_length],
     }
+
+
+def _planes(profile: Profile) -> dict[str, Any]:
+    """The pictures that are of all recipes: a section of its own, with the sites that are not drawn in words."""
+    sites = plane_figures.plane_sites(profile)
+    drawn = [("", plain_figure(plane_figures.loop_planes(profile)))] if sites else []
+    left = 0 if profile.tests is None else len(profile.tests.planes) - len(sites)
+    return {"id": "planes", "planes": drawn, "left": left}
 
 
 def _figure_data(sections: list[dict[str, Any]], groups: tuple[str, ...]) -> dict[str, Any]:
@@ -144,7 +165,7 @@ def _figure_data(sections: list[dict[str, Any]], groups: tuple[str, ...]) -> dic
         f"{section['id']}-{group}-{index}": figure
         for section in sections
         for group in groups
-        for index, (_, figure) in enumerate(section[group])
+        for index, (_, figure) in enumerate(section.get(group, ()))
     }
     return {"figures": drawn, "options": _FIGURE_OPTIONS}
 

@@ -34,6 +34,10 @@ _COLUMNS = (
     Column("Bars", "max_persistence_relative", "longest (rel.)", "longest bar / median distance"),
     Column("Bars", "total_persistence_relative", "total (rel.)", "sum of the lengths / median distance"),
     Column("Bars", "entropy", "entropy", "persistence entropy"),
+    Column("Significance", "null_mean", "null mean", "mean of the statistic over the draws of the null"),
+    Column("Significance", "null_sd", "null sd", "standard deviation of the statistic over the draws"),
+    Column("Significance", "p_value", "p alone", "p-value of this test by itself"),
+    Column("Significance", "p_adjusted", "p adjusted", "p-value adjusted for all tests of the report (max-T)"),
     Column("Certificate", "status", "status", "EXACT: exact for the stored distances", "text"),
     Column(
         "Certificate", "bottleneck_bound", "error ≤", "bound on births and deaths, in units of the distance"

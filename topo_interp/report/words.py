@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._value import value_from_json
 from topo_interp.cautions import KINDS
 from topo_interp.certificate import Status
 from topo_interp.summaries.scalars import max_persistence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
     from topo_interp.profile import Profile, SiteResult
 
-__all__ = ["LIMITS", "about", "certificates", "grouped_cautions", "recipe", "summary"]
+__all__ = ["LIMITS", "STATUS_WORDS", "about", "certificates", "grouped_cautions", "limits", "null", "recipe", "summary"]
 
 LIMITS = (
     (
@@ -34,6 +35,12 @@ LIMITS = (
     ),
     "Entropy, total persistence and the number of bars grow with the number of rows. Compare only sites with the same rows.",
     "A shape that is there need not be used. Whether the network computes with it is a causal question that a diagram can not answer.",
+)
+
+_SIGNIFICANT = (
+    "Beyond chance means: longer than in draws of one null that went through the same pipeline, after adjustment for all tests of this "
+    "report. It does not say what the shape is, nor that the null is the only way to have none; and not beyond chance does not mean "
+    "absent: see how large a circle would have been found."
 )
 
 
@@ -57,6 +64,16 @@ def recipe(value: Any) -> str:
             parts.append(f"{name} {_call(getattr(value, name))}")
     parts.append(f"coefficients in Z/{value.field}")
     return ", ".join(parts)
+
+
+def limits(profile: Profile) -> tuple[str, ...]:
+    """What the numbers of this profile do not mean."""
+    return LIMITS if profile.tests is None else (_SIGNIFICANT, *LIMITS[1:])
+
+
+def null(text: str) -> str:
+    """A null, given as JSON, in words; "" where there was none."""
+    return _call(value_from_json(text)) if text else ""
 
 
 def _call(value: Any) -> str:
@@ -114,7 +131,7 @@ def summary(profile: Profile) -> str:
     sentences = [f"{head}: {recipe(profile.recipes[name])}."]
     if profile.recipes[name].max_dim >= 1:
         sentences.append(_loops(done))
-    for status, words in _STATUS_WORDS.items():
+    for status, words in STATUS_WORDS.items():
         count = sum(d.certificate.status is status for _, d in done)
         if count:
             share = "All" if count == len(done) > 1 else f"{count} of {len(done)}"
@@ -125,11 +142,10 @@ def summary(profile: Profile) -> str:
     headlines = [kind["headline"].lower() for kind in grouped_cautions(profile)]
     if headlines:
         sentences.append(f"{_count(len(headlines), 'warning')} to read first: {'; '.join(headlines)}.")
-    sentences.append("No significance has been computed: noise also has loops.")
     return " ".join(sentences)
 
 
-_STATUS_WORDS = {
+STATUS_WORDS = {
     Status.EXACT: "exact for the stored distances",
     Status.BOUNDED: "approximate, with a bound",
     Status.CENSORED: "cut by the threshold",
@@ -186,7 +202,7 @@ def certificates(profile: Profile) -> list[dict[str, Any]]:
             continue
         worst = max(d.certificate.status for _, d in found)
         same = all(d.certificate.status is worst for _, d in found)
-        words = f"{f'All {len(found)} diagrams are' if same else 'At least one diagram is'} {_STATUS_WORDS[worst]}"
+        words = f"{f'All {len(found)} diagrams are' if same else 'At least one diagram is'} {STATUS_WORDS[worst]}"
         bound = max(d.certificate.bottleneck_bound for _, d in found)
         tail = f"births and deaths are at most {bound:.2g} from the true ones"
         relative = [d.certificate.bottleneck_bound / d.scale for _, d in found if d.scale]
