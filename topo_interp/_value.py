@@ -8,11 +8,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from topo_interp._errors import InputError
 
-__all__ = ["Value", "value_from_dict", "value_from_json"]
+__all__ = ["Value", "brief_call", "value_from_dict", "value_from_json"]
 
 _KINDS: dict[str, type[Value]] = {}
 V = TypeVar("V", bound="Value")
@@ -88,3 +89,13 @@ def value_from_json(text: str) -> Value:
     if not isinstance(plain, dict):
         raise InputError(f"a value's JSON is an object with a 'kind', not a {type(plain).__name__}")
     return value_from_dict(plain)
+
+
+def brief_call(value: Value, show: Callable[[Any], str] = repr) -> str:
+    """The call that makes a value, without the arguments that are default: "pca(k=50)"."""
+    parts = []
+    for field in dataclasses.fields(value):
+        given = getattr(value, field.name)
+        if field.default is dataclasses.MISSING or given != field.default:
+            parts.append(f"{field.name}={show(given)}")
+    return f"{value.kind}({', '.join(parts)})"

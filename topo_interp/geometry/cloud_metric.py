@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp._value import Value
+from topo_interp._value import Value, brief_call
 from topo_interp.arrays import as_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 
@@ -40,12 +40,7 @@ class CloudMetric(Value):
     @property
     def name(self) -> str:
         """The call that makes it, without what is default."""
-        parts = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.default is dataclasses.MISSING or value != field.default:
-                parts.append(f"{field.name}={value:g}" if isinstance(value, float) else f"{field.name}={value!r}")
-        return f"{self.kind}({', '.join(parts)})"
+        return brief_call(self, lambda given: f"{given:g}" if isinstance(given, float) else repr(given))
 
     def __repr__(self) -> str:
         return self.name

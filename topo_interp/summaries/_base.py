@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp._value import Value
+from topo_interp._value import Value, brief_call
 from topo_interp.homology.diagrams import Diagrams
 
 __all__ = ["Summary", "Vectorization"]
@@ -38,12 +38,7 @@ class _OfOneDegree(Value):
     @property
     def name(self) -> str:
         """The call that makes it, without what is default: a column's name."""
-        parts = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.default is dataclasses.MISSING or value != field.default:
-                parts.append(f"{field.name}={_brief(value)}")
-        return f"{self.kind}({', '.join(parts)})"
+        return brief_call(self, _brief)
 
     def __repr__(self) -> str:
         return self.name

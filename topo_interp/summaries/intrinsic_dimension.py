@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp._value import Value
+from topo_interp._value import Value, brief_call
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distance_recipe import Distances
 from topo_interp.geometry.neighbors import knn_graph
@@ -41,12 +41,7 @@ class _OfDistances(Value):
 
     @property
     def name(self) -> str:
-        parts = []
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.default is dataclasses.MISSING or value != field.default:
-                parts.append(f"{field.name}={value!r}")
-        return f"{self.kind}({', '.join(parts)})"
+        return brief_call(self)
 
     def __repr__(self) -> str:
         return self.name
