@@ -1,7 +1,8 @@
 """Measure every promised figure and print it beside its promise: `make bench-check`.
 
 floors.toml holds one row per figure. A benchmark script writes its figures with `--json PATH`; scripts measure medians, and
-ratios within one run, because absolute times on a shared machine say little. Exit code 1 when a promise is missed.
+ratios within one run, because absolute times on a shared machine say little. Exit code 1 when a promise is missed. A floor with
+`needs = "cuda"` is not measured where there is no CUDA device, which its line and the last line say.
 """
 
 from __future__ import annotations
@@ -21,17 +22,30 @@ except ModuleNotFoundError:  # Python 3.10
 HERE = Path(__file__).resolve().parent
 
 
-def judge(floors: list[dict], measured: dict[str, float]) -> tuple[list[str], bool]:
-    """One line per floor, and whether all are kept. A figure that was not measured is a miss."""
+def judge(floors: list[dict], measured: dict[str, float], *, device: bool = True) -> tuple[list[str], bool]:
+    """One line per floor, and whether all are kept. A figure that was not measured is a miss, unless it needs a CUDA device
+    and there is none: then it is neither kept nor missed, and its line says so."""
     lines, kept = [], True
     for floor in floors:
         name, value = floor["name"], measured.get(floor["name"])
+        if floor.get("needs") == "cuda" and not device:
+            lines.append(f"----  {name:58s} not measured: no CUDA device   promised {_promise(floor)}")
+            continue
         ok = value is not None and value <= floor.get("at_most", float("inf")) and value >= floor.get("at_least", float("-inf"))
         kept &= ok
-        promise = f"<= {floor['at_most']}" if "at_most" in floor else f">= {floor['at_least']}"
         shown = "not measured" if value is None else f"{value:.4g}"
-        lines.append(f"{'ok  ' if ok else 'MISS'}  {name:58s} {shown:>12s}   promised {promise}")
+        lines.append(f"{'ok  ' if ok else 'MISS'}  {name:58s} {shown:>12s}   promised {_promise(floor)}")
     return lines, kept
+
+
+def _promise(floor: dict) -> str:
+    return f"<= {floor['at_most']}" if "at_most" in floor else f">= {floor['at_least']}"
+
+
+def has_device() -> bool:
+    """Whether the installed package can compute on a CUDA device here."""
+    code = "import os; os.chdir('/'); import topo_interp as ti; line = ti.build_info()['cuda']; print('device(s)' in line and 'emulation' not in line)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "True"
 
 
 def main() -> None:
@@ -46,7 +60,9 @@ def main() -> None:
     if not floors:
         sys.exit(f"no floor's name contains {arguments.only!r}")
     measured: dict[str, float] = {}
-    for command in dict.fromkeys(floor["command"] for floor in floors):
+    device = any(floor.get("needs") == "cuda" for floor in floors) and has_device()
+    here = [floor for floor in floors if device or floor.get("needs") != "cuda"]
+    for command in dict.fromkeys(floor["command"] for floor in here):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "figures.json"
             script, *rest = command.split()
@@ -54,8 +70,10 @@ def main() -> None:
             subprocess.run([sys.executable, str(HERE / script), *rest, "--json", str(out)], check=False)
             if out.exists():
                 measured.update(json.loads(out.read_text()))
-    lines, kept = judge(floors, measured)
+    lines, kept = judge(floors, measured, device=device)
     print("\n".join(lines))
+    if len(here) < len(floors):
+        print(f"{len(floors) - len(here)} of {len(floors)} promises were not measured: no CUDA device")
     sys.exit(0 if kept else 1)
 
 

@@ -32,6 +32,15 @@ def test_judge_of_lower_bounds(check):
     assert not check["judge"]([floor], {"speedup": 24.9})[1]
 
 
+def test_what_needs_a_device_is_neither_kept_nor_missed_without_one(check):
+    floors = [{"name": "a", "at_most": 1.0, "needs": "cuda"}, {"name": "b", "at_most": 1.0}]
+    lines, kept = check["judge"](floors, {"b": 1.0}, device=False)
+    assert kept and "not measured: no CUDA device" in lines[0] and lines[1].startswith("ok")
+    assert not check["judge"](floors, {"b": 2.0}, device=False)[1]
+    lines, kept = check["judge"](floors, {"b": 1.0}, device=True)
+    assert not kept and lines[0].startswith("MISS")
+
+
 def test_every_floor_is_well_formed():
     import tomllib
 
@@ -41,4 +50,5 @@ def test_every_floor_is_well_formed():
     assert len(set(names)) == len(names)
     for floor in floors:
         assert ("at_most" in floor) != ("at_least" in floor), floor
+        assert floor.get("needs", "cuda") == "cuda", floor
         assert (BENCHMARKS / floor["command"].split()[0]).is_file(), floor

@@ -163,6 +163,7 @@ def report(
         ),
     ] = True,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, or cuda (cuda:1).")] = "cpu",
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Layer report",
     save: Annotated[
         Path | None, typer.Option(help="Also keep the profile (diagrams and table) in this file.")
@@ -187,7 +188,9 @@ def report(
             chance = ti.Significance(null=value, draws=draws, seed=seed, detect=ti.Detect() if detect else None)
         opened = ti.open_store(store)
         recipes = recipes_of(metric, steps, max_dim, threshold, len(opened.rows))
-        found = ti.profile(opened, recipes, sites=sites or None, significance=chance, n_jobs=jobs, progress=not quiet)
+        found = ti.profile(
+            opened, recipes, sites=sites or None, significance=chance, n_jobs=jobs, progress=not quiet, device=device
+        )
     if save is not None:
         found.save(save)
     found.report(out, title=title)

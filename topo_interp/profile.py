@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from topo_interp._errors import InputError, TopoInterpError
-from topo_interp._native import default_threads
+from topo_interp._native import cuda_device, default_threads, device_number
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
 from topo_interp.geometry.steps import normalized
@@ -202,6 +202,7 @@ def profile(
     significance: Significance | None = None,
     n_jobs: int = 1,
     progress: bool = True,
+    device: str = "cpu",
 ) -> Profile:
     """Persistent homology of every site of a store, with baselines, warnings and certificates.
 
@@ -223,6 +224,7 @@ def profile(
             shared, and p-values adjusted by max-T for all tests. None for no test.
         n_jobs: processes; each gets ``cores // n_jobs`` threads. The result does not depend on it.
         progress: show a progress line on a terminal.
+        device: "cpu", or "cuda" ("cuda:1"): where :class:`Rips` computes; the draws of ``significance`` stay on the CPU.
 
     Returns:
         A Profile. A site that fails is a row with status FAILED and the message; the others go on.
@@ -238,6 +240,8 @@ def profile(
     chosen = chosen_sites(store, sites)
     if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
         raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, at least 1")
+    if device != "cpu":
+        cuda_device(device_number(device))  # or an error, once and not at every site
     if significance is not None:
         if not isinstance(significance, Significance):
             raise InputError(f"significance is a {type(significance).__name__}; give ti.Significance(...), or None for no test")
@@ -246,7 +250,7 @@ def profile(
     tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
     results = []
     with progress_line(len(chosen) * len(named), "profile", progress) as line:
-        for result in _run(store, tasks, n_jobs, max(1, default_threads() // n_jobs), line):
+        for result in _run(store, tasks, n_jobs, max(1, default_threads() // n_jobs), line, device):
             results.append(result)
             line.advance()
     tests = None
@@ -258,18 +262,18 @@ def profile(
 
 
 def _run(
-    store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: int, line: Any
+    store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: int, line: Any, device: str
 ) -> Iterator[SiteResult]:
     if n_jobs == 1:
         for site, name, recipe in tasks:
             line.update(description=f"profile {site}")
-            yield measure_site(site, name, recipe, read_site(store, site), threads)
+            yield measure_site(site, name, recipe, read_site(store, site), threads, device=device)
         return
     import joblib
 
     # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C).
     jobs = (
-        joblib.delayed(measure_site)(site, name, recipe, read_site(store, site), threads)
+        joblib.delayed(measure_site)(site, name, recipe, read_site(store, site), threads, device=device)
         for site, name, recipe in tasks
     )
     yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)(
@@ -290,7 +294,9 @@ def read_site(store: Mapping[str, Any], site: str) -> Any:
         return Unread(error_message(error))
 
 
-def measure_site(site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True) -> SiteResult:
+def measure_site(
+    site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True, device: str = "cpu"
+) -> SiteResult:
     """One site under one recipe; ``plain`` says whether to compute the baselines too. What goes wrong is in the result."""
     from topo_interp.arrays import as_points
 
@@ -300,9 +306,9 @@ def measure_site(site: str, name: str, recipe: Rips, cloud: Any, threads: int, *
     try:
         points = as_points(cloud)
         shape = points.shape
-        seen = recipe.seen(cloud, threads)
+        seen = recipe.seen(cloud, threads, device)
         # What an engine leaves for cycles is large and of no use in a table.
-        found = dataclasses.replace(recipe(seen, threads=threads), provenance=None)
+        found = dataclasses.replace(recipe(seen, device=device, threads=threads), provenance=None)
         points = seen.after
         numbers = _baselines(seen) if plain else {}
     except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong

@@ -181,7 +181,7 @@ RadiusGraph<T> radius_graph(const GivenPoints& x, MetricKind metric, T radius, s
   DeviceBuffer<std::int32_t> counts(side), names;
   DeviceBuffer<std::int64_t> starts(side);
   std::vector<Found<T>> all;
-  std::int64_t entries = 0;
+  std::int64_t entries = 0, pairs = 0;
 
   const auto pass = [&](PanelPlace place, bool columns, const T* from) {
     const std::int64_t block = columns ? place.j : place.i, first = cloud.first_row(block), rows = cloud.rows_of(block);
@@ -202,8 +202,9 @@ RadiusGraph<T> radius_graph(const GivenPoints& x, MetricKind metric, T radius, s
     }
     if (total == 0) return;
     entries += total;
-    if (entries / 2 > most_pairs) {
-      throw OverBudget(entries / 2, static_cast<double>(control.done.load() + 1) / static_cast<double>(control.total.load()));
+    if (columns) pairs += total;  // every pair stands in one pass over columns and one over rows
+    if (pairs > most_pairs) {
+      throw OverBudget(pairs, static_cast<double>(control.done.load() + 1) / static_cast<double>(control.total.load()));
     }
     if (lengths.size() < total) {
       const std::int64_t room = std::min(std::max(total, 2 * lengths.size()), side * side);

@@ -12,25 +12,25 @@ def distances(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
         a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     if metric in ("cosine", "chordal", "angular", "correlation"):
         a, b = (v / np.sqrt((v * v).sum(axis=1, keepdims=True)) for v in (a, b))
-    return np.array([[_pair(u, v, metric) for v in b] for u in a], dtype=np.float64)
+    return np.array([_from_one(row, b, metric) for row in a], dtype=np.float64)
 
 
-def _pair(u: np.ndarray, v: np.ndarray, metric: str) -> np.longdouble:
-    apart = np.abs(u - v)
-    length = np.sqrt((apart * apart).sum())
+def _from_one(row: np.ndarray, rows: np.ndarray, metric: str) -> np.ndarray:
+    apart = np.abs(row - rows)
+    squared = (apart * apart).sum(axis=1)
     if metric in ("euclidean", "chordal"):
-        return length
+        return np.sqrt(squared)
     if metric == "sqeuclidean":
-        return length * length
+        return squared
     if metric in ("cosine", "correlation"):
-        return length * length / 2
+        return squared / 2
     if metric == "angular":
-        return 2 * np.arctan2(length, np.sqrt(((u + v) * (u + v)).sum()))
+        return 2 * np.arctan2(np.sqrt(squared), np.sqrt(((row + rows) ** 2).sum(axis=1)))
     if metric == "manhattan":
-        return apart.sum()
+        return apart.sum(axis=1)
     if metric == "chebyshev":
-        return apart.max()
-    return np.longdouble(((u > 0) != (v > 0)).mean())  # hamming, of sign patterns
+        return apart.max(axis=1)
+    return ((row > 0) != (rows > 0)).mean(axis=1)  # hamming, of sign patterns
 
 
 def hard_cloud(rows: int, cols: int, seed: int = 0) -> np.ndarray:

@@ -16,7 +16,7 @@ from topo_interp._memory import readable
 from topo_interp._native import cuda_device, device_number
 from topo_interp.arrays import as_matrix, refuse_not_finite, require_finite
 
-__all__ = ["DevicePoints", "budget_errors", "device_points"]
+__all__ = ["DevicePoints", "budget_errors", "device_points", "on_host"]
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -86,6 +86,14 @@ def device_points(x: Any, device: str, *, name: str) -> DevicePoints:
         refuse_not_finite((flags & 1) != 0, name=name)
     dtype = np.dtype(np.float64 if str(points.dtype).endswith("float64") else np.float32)
     return DevicePoints(kernels, device, number, stream, points, library, dtype, largest, flags)
+
+
+def on_host(x: Any) -> Any:
+    """What lies on a device as an array of the host; anything else as it is."""
+    library = _library_of(x)
+    if library is None:
+        return x
+    return x.detach().cpu() if library.__name__ == "torch" else x.get()
 
 
 @contextmanager

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import BudgetError, InputError, MissingEngineError
+from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
+from topo_interp._native import cuda_device, device_number
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
+from topo_interp.geometry._device import on_host
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
 from topo_interp.geometry.neighbors import RadiusGraph
@@ -21,7 +23,7 @@ from topo_interp.geometry.steps import Step
 from topo_interp.homology.components import component_diagrams, needs_no_matrix
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.homology.engines import Engine, RawBars, choose_engine
+from topo_interp.homology.engines import Engine, RawBars, choose_engine, on_device
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
 from topo_interp.homology.landmark_rips import UntilCertified, landmark_diagrams
 from topo_interp.homology.late_vertices import with_late_vertices
@@ -110,11 +112,12 @@ class Rips(Value, kind="rips"):
         """The diagrams of a cloud; the arguments after it say how to compute and change no bar.
 
         Args:
-            cloud: points ``(n, d)`` as an array, a tensor or a PointCloud, or what :meth:`seen` made of them, or a DistanceMatrix
+            cloud: points ``(n, d)`` as an array, a tensor (with a device also one on it) or a PointCloud, or what :meth:`seen` made of them, or a DistanceMatrix
                 of this recipe's metric, or a RadiusGraph, whose radius is then a threshold (degrees 0 and 1).
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
-            device: "cpu".
+            device: "cpu", or "cuda" ("cuda:1"), which computes the distances of points there, and with engine "links" scans the
+                links of edges there; the reduction, graph metrics, landmarks and spanning trees are the CPU's.
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
                 it; None for half of the memory that is free.
@@ -136,7 +139,8 @@ class Rips(Value, kind="rips"):
                 raise InputError("a cloud as another recipe sees it was given; give the cloud itself, or this recipe's seen(cloud)")
             cloud = seen.cloud
         if device != "cpu":
-            raise MissingEngineError(f"no engine computes on device {device!r}; use device='cpu'")
+            cuda_device(device_number(device))  # or an error that says what is missing, before any work
+            cloud = on_host(cloud)
         if isinstance(cloud, RadiusGraph):
             return self._of_graph(cloud, engine, threads, progress)
         if self.landmarks is not None:
@@ -144,13 +148,13 @@ class Rips(Value, kind="rips"):
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
         if points is not None and needs_no_matrix(self, engine, n):
             return component_diagrams(self, points, groups=getattr(cloud, "groups", ()), threads=threads, progress=progress)
-        chosen = choose_engine(engine, self, n)
+        chosen = on_device(choose_engine(engine, self, n), device)
         budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
         _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
         if points is None:
             matrix, digest, terms = self.given(cloud), cloud.digest(), ()
         else:
-            seen = seen or self.seen(cloud, threads)
+            seen = seen or self.seen(cloud, threads, device)
             matrix, digest, terms = seen.matrix, array_digest(points), seen.terms
         weighted = None if self.weights is None else self.weights(matrix)
         edges = matrix if weighted is None else weighted.edges
@@ -255,14 +259,14 @@ class Rips(Value, kind="rips"):
             return certificate
         return dataclasses.replace(certificate, valid_to=max(0.0, self.threshold - certificate.bottleneck_bound))
 
-    def seen(self, cloud: Any, threads: int | None = None) -> Seen:
+    def seen(self, cloud: Any, threads: int | None = None, device: str = "cpu") -> Seen:
         """The points after the steps and their distances, for the call and for whatever else reads them: computed once.
 
         >>> seen = Rips(max_dim=1).seen([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         >>> Rips(max_dim=1)(seen), float(seen.matrix.median())
         (Diagrams(H0: 4 bars, H1: 1 bar), 1.0)
         """
-        return Seen(self, cloud, _points(cloud)[0], threads)
+        return Seen(self, cloud, _points(cloud)[0], threads, device)
 
     def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:
         """The distances that the recipe sees: of the cloud's points after the steps."""

@@ -29,12 +29,14 @@ class Seen:
         cloud: what was given.
         points: its points ``(n, d)``, before the steps.
         threads: number of threads, None for all cores.
+        device: where the distances of a metric that has a name are computed: "cpu" or "cuda".
     """
 
     recipe: Rips
     cloud: Any
     points: np.ndarray
     threads: int | None = None
+    device: str = "cpu"
 
     @functools.cached_property
     def _stepped(self) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +55,7 @@ class Seen:
         """The distances of the points after the steps."""
         metric = self.recipe.metric
         if isinstance(metric, str):
-            return DistanceMatrix.from_points(self.after, metric=metric, threads=self.threads)
+            return DistanceMatrix.from_points(self.after, metric=metric, threads=self.threads, device=self.device)
         return metric.distance_matrix(self.after)  # type: ignore[attr-defined]  # checked when the recipe was made
 
     @property

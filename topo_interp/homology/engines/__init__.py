@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from topo_interp._errors import InputError
@@ -12,7 +13,7 @@ from topo_interp.homology.engines._base import Engine, RawBars
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
 
-__all__ = ["Engine", "RawBars", "choose_engine", "engine_names"]
+__all__ = ["Engine", "RawBars", "choose_engine", "engine_names", "on_device"]
 
 # In the order of preference of "auto": the first that can do the recipe is taken.
 _MODULES = {
@@ -45,6 +46,11 @@ def choose_engine(name: str, recipe: Rips, n: int) -> Engine:
     if reason:
         raise InputError(f"{reason}; use engine='auto'")
     return engine
+
+
+def on_device(engine: Engine, device: str) -> Engine:
+    """The engine as it computes on a device; one that does not know devices stays as it is."""
+    return replace(engine, device=device) if device != "cpu" and hasattr(engine, "device") else engine  # type: ignore[type-var]
 
 
 def _load(name: str) -> Engine:

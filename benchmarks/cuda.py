@@ -1,0 +1,206 @@
+"""Operations on one CUDA device, accuracy beside speed, and what the device reaches on a plain copy and product in the same run.
+
+`--part NAME` runs one part, each under 8 minutes: ceilings, distances, distances-bf16, radius, knn, tree, persistence-20000,
+persistence-50000. Times are medians of three, after one run to warm up, and end when the device has. Without a device it says
+so and measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import topo_interp as ti
+
+SAMPLE = 200  # rows whose distances are compared with float64
+
+
+def timed(work: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
+    import torch
+
+    result = work()
+    seconds = []
+    for _ in range(repeats):
+        result = None  # its memory is needed
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        result = work()
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds), result
+
+
+def spectrum(n: int, d: int) -> Any:
+    """Normal rows with standard deviations falling like the root of 1/i, a far mean, and one row in 50 a near-duplicate."""
+    import torch
+
+    generator = torch.Generator("cuda").manual_seed(0)
+    x = torch.randn((n, d), generator=generator, device="cuda") / torch.arange(1, d + 1, device="cuda").sqrt()
+    x[:, 0] += 100
+    twins = n // 50
+    x[-twins:] = x[:twins] + 1e-3 * torch.randn((twins, d), generator=generator, device="cuda")
+    return x
+
+
+def worst_error(x: Any, found: Any) -> float:
+    """Largest relative error of the distances of the first and last rows to all others, against float64 differences."""
+    import torch
+
+    half = SAMPLE // 2
+    rows = torch.cat([torch.arange(half), torch.arange(len(x) - half, len(x))]).to(x.device)
+    worst = 0.0
+    for r in rows.tolist():
+        exact = (x.double() - x[r].double()).norm(dim=1)
+        off = exact > 0
+        worst = max(worst, float(((found[r].double() - exact).abs()[off] / exact[off]).max()))
+    return worst
+
+
+def ceilings() -> dict[str, float]:
+    """Bytes per second of a copy, and flops per second of a float32 product, as torch reaches them."""
+    import torch
+
+    a = torch.empty(2**30, dtype=torch.float32, device="cuda")
+    b = torch.empty_like(a)
+    seconds, _ = timed(lambda: b.copy_(a))
+    copied = 2 * a.numel() * 4 / seconds
+    torch.backends.cuda.matmul.allow_tf32 = False
+    x = torch.randn((16384, 4096), device="cuda")
+    seconds, _ = timed(lambda: x @ x.T)
+    figures = {"copy_gb_per_s": copied / 1e9, "float32_product_tflop_per_s": 2 * 16384 * 16384 * 4096 / seconds / 1e12}
+    print(f"  a copy: {figures['copy_gb_per_s']:.0f} GB/s; a float32 product: {figures['float32_product_tflop_per_s']:.1f} Tflop/s")
+    return figures
+
+
+def distances(dtype: str = "float32", n: int = 50_000, d: int = 4096) -> dict[str, float]:
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    x = spectrum(n, d).to(getattr(torch, dtype))
+    ours, found = timed(lambda: ti.pairwise_distances(x, device="cuda"))
+    error = worst_error(x, found)
+    del found
+    wide = x.float()
+    product, _ = timed(lambda: wide @ wide.T)
+    cdist, theirs = timed(lambda: torch.cdist(wide, wide, compute_mode="use_mm_for_euclid_dist"), repeats=1)
+    their_error = worst_error(x, theirs)
+    figures = {"seconds": ours, "over_product": ours / product, "over_cdist": ours / cdist, "worst_relative_error": error}
+    figures["half_product_tflop_per_s"] = n * n * d / ours / 1e12  # both triangles have the work of one
+    figures["output_gb_per_s"] = n * n * 4 / ours / 1e9
+    print(f"  {n} x {d} {dtype}: ours {ours:.3f} s, error {error:.1e}; product {product:.3f} s; cdist {cdist:.3f} s, error {their_error:.1e}")
+    return figures
+
+
+def tiled(x: Any, k: int, radius: float | None = None, rows: int = 4096) -> Any:
+    """torch's way: cdist by blocks of rows, then topk, or the count of pairs within the radius."""
+    import torch
+
+    out = []
+    for i in range(0, len(x), rows):
+        block = torch.cdist(x[i : i + rows], x, compute_mode="use_mm_for_euclid_dist")
+        out.append(torch.topk(block, k + 1, largest=False).values if radius is None else (block <= radius).sum())
+    return out
+
+
+def neighbors(kind: str, n: int = 200_000, d: int = 1024, k: int = 15) -> dict[str, float]:
+    x = spectrum(n, d)
+    few = ti.pairwise_distances(x[:: n // 2000], device="cuda")
+    radius = float(few[few > 0].float().quantile(0.0005))
+    work = (lambda: ti.knn_graph(x, k, device="cuda")) if kind == "knn" else (lambda: ti.radius_graph(x, radius, device="cuda"))
+    ours, graph = timed(work, repeats=1)
+    theirs, _ = timed(lambda: tiled(x, k, None if kind == "knn" else radius), repeats=1)
+    rng = np.random.default_rng(0)
+    error = 0.0
+    for r in rng.integers(0, n, SAMPLE).tolist():
+        exact = (x.double() - x[r].double()).norm(dim=1)
+        if kind == "knn":
+            names, lengths = graph.indices[r], graph.distances[r]
+        else:
+            span = slice(graph.indptr[r], graph.indptr[r + 1])
+            names, lengths = graph.indices[span], graph.distances[span]
+        want = exact[x.new_tensor(names).long()].cpu().numpy()
+        if len(want):
+            error = max(error, float((np.abs(lengths - want) / want).max()))
+    flops = n * n * d / ours
+    print(f"  {kind}, {n} x {d}: ours {ours:.2f} s ({flops / 1e12:.1f} Tflop/s), error {error:.1e}; torch {theirs:.2f} s")
+    return {"seconds": ours, "over_torch": ours / theirs, "worst_relative_error": error, "tflop_per_s": flops / 1e12}
+
+
+def tree(n: int = 200_000, d: int = 1024) -> dict[str, float]:
+    x = spectrum(n, d)
+    seconds, found = timed(lambda: ti.spanning_tree(x, device="cuda"), repeats=1)
+    print(f"  spanning tree, {n} x {d}: {seconds:.2f} s, {len(found.lengths)} edges")
+    return {"seconds": seconds}
+
+
+def persistence(n: int) -> dict[str, float]:
+    import resource
+
+    from persistence import CLOUDS
+
+    figures = {}
+    for name, make in CLOUDS.items():
+        if name == "sentences":  # the texts have too few distinct tokens for these sizes
+            continue
+        cloud = make(n).astype(np.float32)
+        began = time.perf_counter()
+        matrix = ti.DistanceMatrix.from_points(cloud, device="cuda")
+        made = time.perf_counter()
+        counts: dict[str, Any] = {}
+        from topo_interp.homology.links import scanned_on_device
+
+        result = scanned_on_device(matrix, float("inf"), threads=16, counts=counts)
+        ended = time.perf_counter()
+        scan = float(sum(counts["seconds"])) if np.ndim(counts["seconds"]) else float(counts["seconds"])
+        key = name.replace(" ", "_")
+        figures |= {f"{key}/device_seconds": made - began + scan, f"{key}/seconds": ended - began}
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        figures[f"{key}/host_peak_gb"] = peak
+        print(f"  {name}, n = {n}: distances {made - began:.2f} s, {counts}, whole {ended - began:.2f} s, host {peak:.1f} GB", flush=True)
+        del matrix, result
+    return figures
+
+
+PARTS: dict[str, Callable[[], dict[str, float]]] = {
+    "ceilings": ceilings,
+    "distances": distances,
+    "distances-bf16": lambda: distances("bfloat16"),
+    "radius": lambda: neighbors("radius"),
+    "knn": lambda: neighbors("knn"),
+    "tree": tree,
+    "persistence-20000": lambda: persistence(20_000),
+    "persistence-50000": lambda: persistence(50_000),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given several times")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    arguments = parser.parse_args()
+    line = ti.build_info()["cuda"]
+    print(f"CUDA: {line}")
+    if "device(s)" not in line or "emulation" in line:
+        print("not measured: no CUDA device")
+        return
+    import torch
+
+    figures: dict[str, float] = {}
+    for part in arguments.part or PARTS:
+        print(f"{part}:", flush=True)
+        torch.cuda.empty_cache()
+        found = PARTS[part]()
+        figures |= {f"cuda/{part}/{name}": value for name, value in found.items()}
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
