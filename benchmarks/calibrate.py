@@ -2,6 +2,7 @@
 
     python benchmarks/calibrate.py noise             false claims on loop-free data, 200 reports for each kind
     python benchmarks/calibrate.py noise --quick     the form for CI: 40 reports of one metric
+    python benchmarks/calibrate.py uniform           p-values of the rotation null on Gaussian rows, thousands of tests
     python benchmarks/calibrate.py power             planted circles, tori and spheres
     python benchmarks/calibrate.py speed             99 draws for one layer of 500 rows
     python benchmarks/calibrate.py coverage          what the bands of ti.bottleneck_bootstrap and ti.subsample_bands cover
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom, kstest
+from scipy.stats import binom, chisquare, kstest
 
 import topo_interp as ti
 from topo_interp.progress import progress
@@ -99,6 +100,11 @@ def random_mlp_against_gaussian(rng: np.random.Generator) -> tuple[Store, Any, A
     return store, table, ti.nulls.matched_gaussian()
 
 
+def neighbors_of(kind: Callable[[np.random.Generator], tuple[Store, Any, Any]]) -> Callable[..., tuple[Store, Any, Any]]:
+    """The same data against the null that has the data's nearness of neighbors."""
+    return lambda rng: (*kind(rng)[:2], ti.nulls.matched_neighbors())
+
+
 def random_minilm(rng: np.random.Generator) -> tuple[Store, Any, Any]:
     """Three layers of a freshly initialized sentence encoder of the size of MiniLM-L6, on random tokens, mean over tokens."""
     import torch
@@ -123,6 +129,10 @@ LOOP_FREE: dict[str, Callable[[np.random.Generator], tuple[Store, Any, Any]]] = 
     "random_mlp": random_mlp,
     "random_minilm": random_minilm,
     "random_mlp_against_gaussian": random_mlp_against_gaussian,
+    "gaussian_against_neighbors": neighbors_of(gaussian),
+    "spectrum_against_neighbors": neighbors_of(spectrum),
+    "random_mlp_against_neighbors": neighbors_of(random_mlp),
+    "random_minilm_against_neighbors": neighbors_of(random_minilm),
 }
 
 
@@ -162,6 +172,48 @@ def noise(arguments: argparse.Namespace) -> dict[str, float]:
         name = f"calibrate/{'quick/' if arguments.quick else ''}{kind}"
         figures[f"{name}/false_claims"] = claims
         figures[f"{name}/uniform_p"] = min(sides)
+    return figures
+
+
+# ------------------------------------------------------------------------------------------------ uniform p-values
+
+# (rows, dimension): the tests of each. A test at 500 rows costs what thirty cost at 100.
+UNIFORM = {(100, 10): 5000, (100, 384): 5000, (500, 768): 500}
+UNIFORM_DRAWS = 9
+
+
+def itself(points: np.ndarray) -> np.ndarray:
+    return points
+
+
+def largest_distance(points: np.ndarray) -> float:
+    """A statistic that is no function of the covariance and costs little."""
+    points = np.asarray(points, dtype=np.float64)
+    gram = points @ points.T
+    squares = np.diagonal(gram)
+    return float((squares[:, None] + squares - 2 * gram).max())
+
+
+def uniform_run(n: int, d: int, run: int) -> dict[str, Any]:
+    x = np.random.default_rng([n, d, run]).normal(size=(n, d))
+    found = ti.significance(x, itself, largest_distance, null=ti.nulls.matched_gaussian(), draws=UNIFORM_DRAWS, seed=run)
+    return {"n": n, "d": d, "run": run, "draws": UNIFORM_DRAWS, "exceeding": found.exceeding}
+
+
+def uniform(arguments: argparse.Namespace) -> dict[str, float]:
+    wanted = {size: arguments.runs or (most // 20 if arguments.quick else most) for size, most in UNIFORM.items()}
+    jobs = [(n, d, run) for (n, d), runs in wanted.items() for run in range(runs)]
+    rows = resumed(arguments.out / "uniform.csv", ("n", "d", "run"), jobs, uniform_run, arguments)
+    figures: dict[str, float] = {}
+    print("\n   n    d  tests  draws that reached the data, 0 to 9 of 9                      chi2 p  KS small p  KS large p")
+    for (n, d), runs in wanted.items():
+        mine = np.array([int(row["exceeding"]) for row in rows if (row["n"], row["d"]) == (str(n), str(d)) and int(row["run"]) < runs])
+        counts = np.bincount(mine, minlength=UNIFORM_DRAWS + 1)
+        even = (1 + mine - np.random.default_rng(0).uniform(size=len(mine))) / (1 + UNIFORM_DRAWS)
+        small, large = (kstest(even, "uniform", alternative=side).pvalue for side in ("greater", "less"))
+        chi = chisquare(counts).pvalue
+        print(f"{n:4d} {d:4d} {len(mine):6d}  {' '.join(f'{count:5d}' for count in counts)}  {chi:6.3f}  {small:10.3f}  {large:10.3f}")
+        figures[f"calibrate/uniform/{n}x{d}/smallest_p"] = min(chi, small, large)
     return figures
 
 
@@ -324,7 +376,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("noise", "power", "coverage", "speed"))
+    parser.add_argument("what", choices=("noise", "uniform", "power", "coverage", "speed"))
     parser.add_argument("--quick", action="store_true", help="the short form, for CI")
     parser.add_argument("--runs", type=int, help="another number of runs")
     parser.add_argument("--only", help="one kind of data only")
@@ -332,7 +384,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "calibration", help="folder of the CSV files")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
-    figures = {"noise": noise, "power": power, "coverage": coverage, "speed": speed}[arguments.what](arguments)
+    figures = {"noise": noise, "uniform": uniform, "power": power, "coverage": coverage, "speed": speed}[arguments.what](arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1))
 

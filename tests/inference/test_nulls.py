@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas
 import pytest
+from scipy.spatial.distance import pdist, squareform
 
+import topo_interp as ti
 from topo_interp import InputError
 from topo_interp._value import value_from_json
 from topo_interp.inference import nulls
@@ -27,6 +29,7 @@ ALL = [
     nulls.permuted_labels("word", within="template"),
     nulls.permuted_labels("word", unit="levels"),
     nulls.permuted_pairing(),
+    nulls.matched_neighbors(),
     nulls.shuffled_columns(),
     nulls.shuffled_columns("coordinates"),
     nulls.uniform_on_sphere(),
@@ -143,6 +146,48 @@ def test_the_row_table_is_checked(points):
         within.draw(points, nulls.draw_rng(0, 0), TABLE[:5])
     with pytest.raises(InputError, match="one value only"):
         nulls.permuted_labels("word").draw(points, nulls.draw_rng(0, 0), TABLE.assign(word="a"))
+
+
+def rectified(seed: int, n: int = 80) -> np.ndarray:
+    """Rows of a freshly initialized network: a bent surface of 10 dimensions in 64, without a loop."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 10))
+    for _ in range(3):
+        x = np.maximum(0.0, x @ rng.normal(size=(x.shape[1], 64)))
+    return x
+
+
+def test_tempered_draws_have_the_variance_and_the_nearness_of_neighbors_of_the_data():
+    x = rectified(0)
+    drawn = [nulls.matched_neighbors().draw(x, nulls.draw_rng(0, k)) for k in range(8)]
+    plain = [nulls.matched_gaussian().draw(x, nulls.draw_rng(0, k)) for k in range(8)]
+    assert all(np.isclose(y.var(axis=0).sum(), x.var(axis=0).sum()) and np.allclose(y.mean(axis=0), x.mean(axis=0)) for y in drawn)
+
+    def level(points):  # by scipy, not by the Gram matrix
+        distances = squareform(pdist(points))
+        median = np.median(pdist(points))
+        return np.log((distances + np.diag(np.full(len(points), np.inf))).min(axis=1) / median).mean()
+
+    assert np.mean([level(y) for y in drawn]) == pytest.approx(level(x), abs=0.03)
+    assert np.mean([level(y) for y in plain]) > level(x) + 0.1
+
+
+def test_rows_of_a_rectified_network_are_no_loop_to_the_null_of_their_neighbors():
+    loop = ti.max_persistence(dim=1, relative=True)
+    claims = {"matched_gaussian": 0, "matched_neighbors": 0}
+    for seed in range(12):
+        for name in claims:
+            found = ti.significance(rectified(seed), ti.Rips(), loop, null=getattr(nulls, name)(), draws=19, seed=seed)
+            claims[name] += found.p_value <= 0.05
+    assert claims["matched_gaussian"] >= 5  # the limit of the rotation null
+    assert claims["matched_neighbors"] <= 3  # P(more than 3 of 12 | level 0.05) = 0.002
+
+
+def test_a_cloud_with_twins_or_without_extent_is_drawn_all_the_same():
+    x = rectified(1, 20)
+    twins = nulls.matched_neighbors().draw(np.concatenate((x, x)), nulls.draw_rng(0, 0))
+    assert np.isfinite(twins).all()
+    np.testing.assert_allclose(nulls.matched_neighbors().draw(np.ones((5, 2)), nulls.draw_rng(0, 0)), 1.0)
 
 
 @pytest.mark.parametrize("data_seed", [0, 3, [0, 0], [3, 0], [3, 1]], ids=str)

@@ -64,9 +64,10 @@ def spread(p: np.ndarray, draws: int) -> np.ndarray:
     return p - np.random.default_rng(99).uniform(0, 1 / (1 + draws), len(p))
 
 
-def p_values(null, n: int, d: int, runs: int) -> np.ndarray:
-    clouds = (np.random.default_rng([5, run]).normal(size=(n, d)) for run in range(runs))
-    tests = (significance(x, points_of, largest_distance, null=null, draws=9, seed=k) for k, x in enumerate(clouds))
+def p_values(null, n: int, d: int, runs: int, draws: int = 9) -> np.ndarray:
+    """Data from (n, d, run), draws from (run): the seeds of ``benchmarks/calibrate.py uniform``, of which these are the first."""
+    clouds = (np.random.default_rng([n, d, run]).normal(size=(n, d)) for run in range(runs))
+    tests = (significance(x, points_of, largest_distance, null=null, draws=draws, seed=k) for k, x in enumerate(clouds))
     return np.array([test.p_value for test in tests])
 
 
@@ -87,11 +88,12 @@ class SampledGaussian(Null, kind="sampled_gaussian_of_the_tests"):
 # ------------------------------------------------------------------------------------------------ calibration, power
 
 
-@pytest.mark.parametrize(("n", "d"), [(100, 10), (100, 384)])
-def test_p_values_of_the_rotation_null_are_uniform(n, d):
-    p = spread(p_values(matched_gaussian(), n, d, runs=130), 9)
-    for side in ("two-sided", "less", "greater"):
-        assert kstest(p, "uniform", alternative=side).pvalue > 0.002  # a wrong null is below 1e-6, see below
+@pytest.mark.parametrize(("n", "d", "runs", "draws"), [(100, 10, 200, 9), (100, 384, 150, 9), (500, 768, 40, 3)])
+def test_p_values_of_the_rotation_null_are_uniform(n, d, runs, draws):
+    """Several thousand runs are in benchmarks/RESULTS.md; the seeds of this part were fixed before it was first run."""
+    p = spread(p_values(matched_gaussian(), n, d, runs, draws), draws)
+    for side in ("less", "greater"):
+        assert kstest(p, "uniform", alternative=side).pvalue > 0.01
 
 
 def test_sampling_from_the_sample_covariance_fails_the_same_test():
@@ -111,8 +113,8 @@ def loop_p_values() -> np.ndarray:
 
 def test_p_values_of_the_longest_loop_are_uniform(loop_p_values):
     p = spread(loop_p_values, 19)
-    for side in ("two-sided", "less", "greater"):
-        assert kstest(p, "uniform", alternative=side).pvalue > 0.002  # a wrong null is below 1e-6, see below
+    for side in ("less", "greater"):
+        assert kstest(p, "uniform", alternative=side).pvalue > 0.01
 
 
 def test_a_dead_test_would_fail_the_same_test(loop_p_values):

@@ -137,6 +137,5 @@ def circular_order() -> CircularOrder:
 def _means(cloud: Any, table: pandas.DataFrame, by: str) -> tuple[np.ndarray, np.ndarray]:
     points = as_points(cloud, name="cloud").astype(np.float64, copy=False)
     levels, codes = np.unique(table[by].to_numpy(), return_inverse=True)
-    sums = np.zeros((len(levels), points.shape[1]))
-    np.add.at(sums, codes, points)
-    return sums / np.bincount(codes)[:, None], levels
+    indicators = (codes == np.arange(len(levels))[:, None]).astype(np.float64)
+    return indicators @ points / np.bincount(codes)[:, None], levels

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from topo_interp.inference._nulls.base import Draw, Null, draw_rng
 from topo_interp.inference._nulls.destructions import shuffled_columns, uniform_on_sphere
+from topo_interp.inference._nulls.neighbors import matched_neighbors
 from topo_interp.inference._nulls.permutations import permuted_labels, permuted_pairing
 from topo_interp.inference._nulls.reinitialization import reinitialized
 from topo_interp.inference._nulls.rotation import matched_gaussian
@@ -18,6 +19,7 @@ __all__ = [
     "Null",
     "draw_rng",
     "matched_gaussian",
+    "matched_neighbors",
     "permuted_labels",
     "permuted_pairing",
     "reinitialized",

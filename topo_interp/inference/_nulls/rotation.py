@@ -46,15 +46,15 @@ class MatchedGaussian(Null, kind="matched_gaussian"):
 
     def _strata(self, n: int, rows_table: pandas.DataFrame | None) -> Strata:
         if not self.within:
-            return _plain_strata(n)
+            return _strata_of(n)
         table = table_of(rows_table, n, self.columns(), "matched_gaussian(within=...)")
-        factors = [(name, levels_of(table, name)) for name in self.within]
-        return Strata.of(n, factors)
+        return _strata_of(n, *((name, levels_of(table, name).tobytes()) for name in self.within))
 
 
 @functools.lru_cache(maxsize=4)
-def _plain_strata(n: int) -> Strata:
-    return Strata.of(n)
+def _strata_of(n: int, *factors: tuple[str, bytes]) -> Strata:
+    """The bases are the same in every draw, and cost more than the draw."""
+    return Strata.of(n, [(name, np.frombuffer(levels, dtype=np.intp)) for name, levels in factors])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,7 +74,8 @@ def matched_gaussian(within: Sequence[str] | str | None = None) -> MatchedGaussi
 
     What it can not do: rows that are far from Gaussian without having a loop (rectified units, rows on a bent surface) are
     told from its draws too, and a small p-value is then no evidence of a loop. ``benchmarks/calibrate.py noise`` measures it
-    on randomly initialized networks of rectified units; :func:`reinitialized` is the null that is right for them.
+    on randomly initialized networks of rectified units. :func:`reinitialized` is the null that is right for them, and where there
+    is no model to initialize anew, :func:`matched_neighbors` makes few such claims.
 
     Rows are not independent in a design. With ``within`` the rows are split into the mean, the effects of each factor and
     the residual, and each part is rotated separately, so that the structure of the product stays in every draw. For a
