@@ -100,6 +100,39 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
   return result;
 }
 
+using EmptyArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+using SquareArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
+
+// `witness` is written to: the edges that join two components are marked in it.
+template <class Witness>
+LinksResult links_reduce(CondensedArray condensed, std::uint64_t n, nb::ndarray<Witness, nb::ndim<1>, nb::c_contig, nb::device::cpu> witness,
+                         EmptyArray empty, SquareArray squares, float cut, bool complete, std::uint64_t edges, std::uint32_t field,
+                         int threads, nb::object progress, bool keep_witnesses) {
+  require_aligned(condensed, witness, empty, squares);
+  if (n < 2 || n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2 || witness.shape(0) != condensed.shape(0)) {
+    throw nb::value_error("the condensed matrix of n >= 2 points has n (n - 1) / 2 entries, and as many witnesses");
+  }
+  if (threads < 1) throw nb::value_error("threads is at least 1");
+  FoundLinks found;
+  found.cut = cut;
+  found.complete = complete;
+  found.edges = edges;
+  found.empty.resize(empty.shape(0));
+  for (std::size_t k = 0; k < empty.shape(0); ++k) found.empty[k] = {empty(k, 0), empty(k, 1)};
+  found.squares.resize(squares.shape(0));
+  for (std::size_t k = 0; k < squares.shape(0); ++k) found.squares[k] = {{squares(k, 0), squares(k, 1)}, squares(k, 2), squares(k, 3)};
+  LinksOptions options{};
+  options.field = field;
+  options.threads = std::min(threads, most_threads);
+  LinksResult result;
+  const Condensed matrix{condensed.data(), n};
+  run_interruptible(progress, [&](Control& control) {
+    result = links_of_scan(matrix, witness.data(), found, options, keep_witnesses, control);
+  });
+  if (keep_witnesses) result.fingerprint = fingerprint(condensed);
+  return result;
+}
+
 using WordArray = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using PairArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
@@ -191,6 +224,13 @@ void bind_links(nb::module_& m) {
         "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = -1, "wide"_a = false, "block"_a = 8);
   m.def("links_graph", &links_graph, "start"_a.noconvert(), "neighbor"_a.noconvert(), "length"_a.noconvert(), "threshold"_a,
         "field"_a = 2, "threads"_a = 1, "progress"_a.none() = nb::none(), "max_dim"_a = 1);
+  const auto def_reduce = [&m](auto* kernel) {
+    m.def("links_reduce", kernel, "condensed"_a.noconvert(), "n"_a, "witness"_a.noconvert(), "empty"_a.noconvert(),
+          "squares"_a.noconvert(), "cut"_a, "complete"_a, "edges"_a, "field"_a = 2, "threads"_a = 1, "progress"_a.none() = nb::none(),
+          "keep_witnesses"_a = false);
+  };
+  def_reduce(&links_reduce<std::uint16_t>);
+  def_reduce(&links_reduce<std::uint32_t>);
   m.def("links_cochain", &links_cochain, "links"_a, "condensed"_a.noconvert(), "births"_a.noconvert(), "at"_a,
         "threads"_a = 1);
   m.def("links_expand", &links_expand, "links"_a, "condensed"_a.noconvert(), "edges"_a.noconvert(),

@@ -14,17 +14,23 @@ namespace {
 
 constexpr std::uint64_t centers = 64;  // one word of the bit rows
 
-std::vector<float> distances_from(const Condensed& matrix, Vertex from) {
-  std::vector<float> out(matrix.n);
-  for (Vertex v = 0; v < from; ++v) out[v] = matrix.lengths[matrix.row(v) + from];
-  for (std::uint64_t v = from + std::uint64_t{1}; v < matrix.n; ++v) out[v] = matrix.lengths[matrix.row(from) + v];
+}  // namespace
+
+std::vector<std::vector<float>> distances_from(const Condensed& matrix, const std::vector<Vertex>& from, int threads) {
+  std::vector<std::vector<float>> out(from.size());
+  std::atomic<std::size_t> next{0};
+  run_threads(threads, [&](int) {
+    for (std::size_t k; (k = next++) < from.size();) {
+      out[k].resize(matrix.n);
+      for (Vertex v = 0; v < from[k]; ++v) out[k][v] = matrix.lengths[matrix.row(v) + from[k]];
+      for (std::uint64_t v = from[k] + std::uint64_t{1}; v < matrix.n; ++v) out[k][v] = matrix.lengths[matrix.row(from[k]) + v];
+    }
+  });
   return out;
 }
 
-}  // namespace
-
-Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads, const Control& control) {
-  const std::uint64_t n = matrix.n;
+Guides make_guides(const RowSummary& rows, const DistancesFrom& distances, int threads, const Control& control) {
+  const std::uint64_t n = rows.sum.size();
   std::vector<Vertex> by_mean(n);
   std::iota(by_mean.begin(), by_mean.end(), Vertex{0});
   std::stable_sort(by_mean.begin(), by_mean.end(), [&](Vertex u, Vertex v) { return rows.sum[u] < rows.sum[v]; });
@@ -32,18 +38,15 @@ Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads,
   // Regions: nearest of some vertices spread from the center outwards.
   const std::uint64_t regions = std::clamp<std::uint64_t>(n / 48, 1, 96);
   const float scale = rows.radius > 0 ? rows.radius : 1.0f;
-  std::vector<std::vector<float>> from(regions);
   std::vector<Vertex> heart(regions);
+  for (std::uint64_t r = 0; r < regions; ++r) heart[r] = by_mean[(2 * r + 1) * n / (2 * regions)];
+  const std::vector<std::vector<float>> from = distances(heart);
   const auto for_regions = [&](auto&& body) {
     std::atomic<std::uint64_t> next{0};
     run_threads(threads, [&](int) {
       for (std::uint64_t r; (r = next++) < regions && !control.stopped();) body(r);
     });
   };
-  for_regions([&](std::uint64_t r) {
-    heart[r] = by_mean[(2 * r + 1) * n / (2 * regions)];
-    from[r] = distances_from(matrix, heart[r]);
-  });
   if (control.stopped()) return {};
   std::vector<std::uint16_t> region(n, 0);
   std::vector<float> nearest = from[0];

@@ -8,6 +8,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "cpu/cpu_features.hpp"
@@ -36,7 +37,10 @@ struct Guides {
   std::vector<Vertex> middle;         // region x region x middles -> label, best first
   std::uint32_t regions = 1;
 };
-Guides make_guides(const Condensed& matrix, const RowSummary& rows, int threads, const Control& control);
+// Rows of the square matrix, diagonal included.
+using DistancesFrom = std::function<std::vector<std::vector<float>>(const std::vector<Vertex>&)>;
+std::vector<std::vector<float>> distances_from(const Condensed& matrix, const std::vector<Vertex>& from, int threads);
+Guides make_guides(const RowSummary& rows, const DistancesFrom& distances, int threads, const Control& control);
 
 // A further component of the link of edge `position`: the cycle i - main - j - other.
 struct Square {

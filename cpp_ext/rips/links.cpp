@@ -8,6 +8,8 @@
 #include <limits>
 #include <numeric>
 #include <mutex>
+#include <stdexcept>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -21,8 +23,21 @@ void ScanFound::add_empty(std::uint64_t position) { empty.push_back(position); }
 
 namespace {
 
-// The complete graph, as the reduction sees it.
-template <class Format>
+constexpr const char* wrong_witness = "a witness is no vertex whose edges to both ends come before the edge";
+
+// Whether k lies in the lune of the edge (i, j), i < j: its edges to both ends come before that edge.
+bool in_lune(const Condensed& matrix, Vertex i, Vertex j, Vertex k) {
+  if (k >= matrix.n || k == i || k == j) return false;
+  const auto key = [&](Vertex u, Vertex v) {
+    if (u > v) std::swap(u, v);
+    return std::tuple(length_bits(matrix.lengths[matrix.row(u) + v]), u, v);
+  };
+  return std::max(key(i, k), key(j, k)) < key(i, j);
+}
+
+// The complete graph, as the reduction sees it. `checked`: the witnesses came from elsewhere, and one that is not before its
+// edge is an error; the reduction would else never end.
+template <class Format, bool checked = false>
 class DenseGraph {
  public:
   using Key = typename Format::Key;
@@ -52,6 +67,9 @@ class DenseGraph {
     const auto mark = witness_[matrix_.row(i) + j];
     if (mark == merge_mark<Format>) return {merge, 0};
     if (mark == birth_mark<Format>) return {birth, index_.at(pack_edge<Format>(i, j))};
+    if constexpr (checked) {
+      if (!in_lune(matrix_, i, j, mark)) throw std::invalid_argument(wrong_witness);
+    }
     return {witnessed, mark};
   }
 
@@ -215,6 +233,37 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   return all;
 }
 
+// From what a scan found, in the order of the edges, to bars. Marks the edges that join two components in `witness`.
+template <class Format, bool checked>
+void reduce_found(const Condensed& matrix, typename Format::Witness* witness, const FoundLinks& found,
+                  LinksResult& result, Control& control) {
+  Forest forest(matrix.n);
+  std::vector<Death> deaths;
+  deaths.reserve(found.squares.size());
+  const DenseGraph<Format, checked> order(matrix, witness, {});
+  auto square = found.squares.begin();
+  const auto take_squares = [&](const EdgeEnds* before) {
+    for (; square != found.squares.end(); ++square) {
+      if (before && order.key(before->i, before->j) < order.key(square->edge.i, square->edge.j)) return;
+      deaths.push_back({square->edge, square->main, square->other, result.birth_edges.size()});
+    }
+  };
+  for (const EdgeEnds& edge : found.empty) {
+    take_squares(&edge);
+    const bool merges = forest.join(edge.i, edge.j);
+    (merges ? result.merge_edges : result.birth_edges).push_back(edge);
+    if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
+  }
+  take_squares(nullptr);
+  reduce(DenseGraph<Format, checked>(matrix, witness, result.birth_edges), deaths, result, control);
+  const auto lengths = [&](const std::vector<EdgeEnds>& edges, std::vector<float>& out) {
+    for (const EdgeEnds& edge : edges) out.push_back(matrix(edge.i, edge.j));
+  };
+  lengths(result.merge_edges, result.merge_lengths);
+  lengths(result.birth_edges, result.birth_lengths);
+  lengths(result.death_edges, result.death_lengths);
+}
+
 template <class Format>
 std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const LinksOptions& options, LinksResult& result,
                                                Control& control) {
@@ -234,23 +283,22 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   const auto edge_at = [&](std::uint64_t position) {
     return EdgeEnds{first_vertex<Format>(sorted.edges[position]), second_vertex<Format>(sorted.edges[position])};
   };
-  const auto lengths = [&](const std::vector<EdgeEnds>& edges, std::vector<float>& out) {
-    for (const EdgeEnds& edge : edges) out.push_back(matrix(edge.i, edge.j));
-  };
-  Forest forest(n);
   if (options.max_dim == 0) {
+    Forest forest(n);
     for (std::uint64_t position = 0; position < sorted.count && result.merge_edges.size() + 1 < n; ++position) {
       if (position % 65536 == 0 && control.stopped()) return nullptr;
       const EdgeEnds edge = edge_at(position);
-      if (forest.join(edge.i, edge.j)) result.merge_edges.push_back(edge);
+      if (!forest.join(edge.i, edge.j)) continue;
+      result.merge_edges.push_back(edge);
+      result.merge_lengths.push_back(matrix(edge.i, edge.j));
     }
-    lengths(result.merge_edges, result.merge_lengths);
     return nullptr;
   }
 
   control.phase = static_cast<int>(LinksPhase::links);
   control.total = static_cast<std::int64_t>(sorted.count);
-  const Guides guides = make_guides(matrix, rows, options.threads, control);
+  const Guides guides = make_guides(
+      rows, [&](const std::vector<Vertex>& from) { return distances_from(matrix, from, options.threads); }, options.threads, control);
   lap(1);
   auto witness = std::make_unique_for_overwrite<typename Format::Witness[]>(matrix.size());
   ScanFound found = scan_all(matrix, sorted, guides, witness.get(), options, control);
@@ -259,25 +307,12 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   lap(2);
 
   control.phase = static_cast<int>(LinksPhase::reduce);
-  std::vector<Death> deaths;
-  auto square = found.squares.begin();
-  const auto take_squares = [&](std::uint64_t before) {
-    for (; square != found.squares.end() && square->position < before; ++square) {
-      deaths.push_back({edge_at(square->position), square->main, square->other, result.birth_edges.size()});
-    }
-  };
-  for (const std::uint64_t position : found.empty) {
-    take_squares(position);
-    const EdgeEnds edge = edge_at(position);
-    const bool merges = forest.join(edge.i, edge.j);
-    (merges ? result.merge_edges : result.birth_edges).push_back(edge);
-    if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
-  }
-  take_squares(sorted.count);
-  reduce(DenseGraph<Format>(matrix, witness.get(), result.birth_edges), deaths, result, control);
-  lengths(result.merge_edges, result.merge_lengths);
-  lengths(result.birth_edges, result.birth_lengths);
-  lengths(result.death_edges, result.death_lengths);
+  FoundLinks ends;
+  ends.empty.reserve(found.empty.size());
+  ends.squares.reserve(found.squares.size());
+  for (const std::uint64_t position : found.empty) ends.empty.push_back(edge_at(position));
+  for (const Square& square : found.squares) ends.squares.push_back({edge_at(square.position), square.main, square.other});
+  reduce_found<Format, false>(matrix, witness.get(), ends, result, control);
   lap(3);
   return witness;
 }
@@ -346,6 +381,82 @@ Chain expand_chain(const Condensed& matrix, const LinksResult& links, const Vert
                    std::uint64_t count) {
   if (links.wide) return expand<Wide>(matrix, links, links.wide.get(), ends, values, count);
   return expand<Narrow>(matrix, links, links.narrow.get(), ends, values, count);
+}
+
+namespace {
+
+template <class Format>
+void check_found(const Condensed& matrix, const typename Format::Witness* witness, const FoundLinks& found, bool all, int threads) {
+  std::atomic<std::uint64_t> next{0};
+  std::atomic<bool> sound{true};
+  run_threads(threads, [&](int) {
+    for (std::uint64_t row; (row = next++) + 1 < matrix.n && sound.load(std::memory_order_relaxed);) {
+      const auto i = static_cast<Vertex>(row);
+      for (Vertex j = i + 1; j < matrix.n; ++j) {
+        const float length = matrix.lengths[matrix.row(i) + j];
+        const auto mark = witness[matrix.row(i) + j];
+        if (!(length <= found.cut) || mark == merge_mark<Format> || mark == birth_mark<Format>) continue;
+        if (mark >= matrix.n || (all && !in_lune(matrix, i, j, mark))) sound = false;
+      }
+    }
+  });
+  if (!sound) throw std::invalid_argument(wrong_witness);
+  const DenseGraph<Format> order(matrix, witness, {});
+  const auto check_edges = [&](const auto& list, auto&& ends, bool strictly) {
+    for (std::size_t k = 0; k < list.size(); ++k) {
+      const EdgeEnds edge = ends(list[k]);
+      bool right = edge.i < edge.j && edge.j < matrix.n && matrix(edge.i, edge.j) <= found.cut;
+      if (right && k > 0) {
+        const EdgeEnds before = ends(list[k - 1]);
+        const auto a = order.key(before.i, before.j), b = order.key(edge.i, edge.j);
+        right = strictly ? a < b : a <= b;
+      }
+      if (!right) throw std::invalid_argument("the edges that a scan found are not in order, or longer than its cut");
+    }
+  };
+  check_edges(found.empty, [](const EdgeEnds& edge) { return edge; }, true);
+  check_edges(found.squares, [](const FoundSquare& square) { return square.edge; }, false);
+  for (const FoundSquare& square : found.squares) {
+    if (!in_lune(matrix, square.edge.i, square.edge.j, square.main) || !in_lune(matrix, square.edge.i, square.edge.j, square.other)) {
+      throw std::invalid_argument(wrong_witness);
+    }
+  }
+}
+
+template <class Format>
+LinksResult reduce_scan(const Condensed& matrix, typename Format::Witness* witness, const FoundLinks& found, const LinksOptions& options,
+                        bool keep, Control& control, std::unique_ptr<typename Format::Witness[]> LinksResult::*kept) {
+  LinksResult result;
+  result.n = matrix.n;
+  result.field = options.field;
+  result.cut = found.cut;
+  result.complete = found.complete;
+  result.edges = found.edges;
+  result.witnesses = matrix.size();
+  Field{options.field};
+  if (matrix.n > Format::vertex_limit) throw std::invalid_argument("these witnesses have too few bits for so many points");
+  control.phase = static_cast<int>(LinksPhase::reduce);
+  const auto began = std::chrono::steady_clock::now();
+  check_found<Format>(matrix, witness, found, keep, options.threads);
+  reduce_found<Format, true>(matrix, witness, found, result, control);
+  if (keep) {
+    result.*kept = std::make_unique_for_overwrite<typename Format::Witness[]>(matrix.size());
+    std::copy_n(witness, matrix.size(), (result.*kept).get());
+  }
+  result.seconds[3] = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  return result;
+}
+
+}  // namespace
+
+LinksResult links_of_scan(const Condensed& matrix, std::uint16_t* witness, const FoundLinks& found, const LinksOptions& options,
+                          bool keep, Control& control) {
+  return reduce_scan<Narrow>(matrix, witness, found, options, keep, control, &LinksResult::narrow);
+}
+
+LinksResult links_of_scan(const Condensed& matrix, std::uint32_t* witness, const FoundLinks& found, const LinksOptions& options,
+                          bool keep, Control& control) {
+  return reduce_scan<Wide>(matrix, witness, found, options, keep, control, &LinksResult::wide);
 }
 
 LinksResult links_of_matrix(const Condensed& matrix, const LinksOptions& options, Control& control) {

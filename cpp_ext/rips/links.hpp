@@ -55,6 +55,29 @@ struct LinksOptions {
 
 LinksResult links_of_matrix(const Condensed& matrix, const LinksOptions& options, Control& control);
 
+// An edge with a further component of its link: the cycle i - main - j - other.
+struct FoundSquare {
+  EdgeEnds edge;
+  Vertex main, other;
+};
+
+// What a scan of all links leaves for the reduction, beside a witness per edge.
+struct FoundLinks {
+  float cut = 0;
+  bool complete = false;
+  std::uint64_t edges = 0;
+  std::vector<EdgeEnds> empty;       // edges with an empty link, in order
+  std::vector<FoundSquare> squares;  // in order
+};
+
+// The reduction alone, for links that were scanned elsewhere (on a device). The edges that join two components are marked in
+// `witness`, by condensed index; `keep`: a copy of it stays with the result, and all of it is checked. Throws
+// std::invalid_argument where what was found can not be of these distances.
+LinksResult links_of_scan(const Condensed& matrix, std::uint16_t* witness, const FoundLinks& found, const LinksOptions& options,
+                          bool keep, Control& control);
+LinksResult links_of_scan(const Condensed& matrix, std::uint32_t* witness, const FoundLinks& found, const LinksOptions& options,
+                          bool keep, Control& control);
+
 // The upper triangle of a graph in rows: the neighbors j > i of i in increasing order, and the lengths of the edges.
 struct SparseGraph {
   std::uint64_t n = 0;
