@@ -12,21 +12,23 @@ namespace topo_interp {
 
 using Vertex = std::uint32_t;
 
+// What is constexpr below is also called on CUDA devices.
+
 // A symmetric matrix without its diagonal, rows of the upper triangle one after the other (scipy's condensed form).
 struct Condensed {
   const float* lengths;
   std::uint64_t n;
 
-  std::uint64_t size() const { return n * (n - 1) / 2; }
+  constexpr std::uint64_t size() const { return n * (n - 1) / 2; }
   // Offset such that entry (i, j), i < j, stands at row(i) + j.
-  std::uint64_t row(std::uint64_t i) const { return i * (2 * n - i - 1) / 2 - i - 1; }
-  std::uint64_t index(std::uint64_t i, std::uint64_t j) const { return i < j ? row(i) + j : row(j) + i; }
-  float operator()(std::uint64_t i, std::uint64_t j) const { return i == j ? 0.0f : lengths[index(i, j)]; }
+  constexpr std::uint64_t row(std::uint64_t i) const { return i * (2 * n - i - 1) / 2 - i - 1; }
+  constexpr std::uint64_t index(std::uint64_t i, std::uint64_t j) const { return i < j ? row(i) + j : row(j) + i; }
+  constexpr float operator()(std::uint64_t i, std::uint64_t j) const { return i == j ? 0.0f : lengths[index(i, j)]; }
 };
 
 // The bits of a non-negative float compare as the float does; adding zero turns -0 into +0.
-inline std::uint32_t length_bits(float length) { return std::bit_cast<std::uint32_t>(length + 0.0f); }
-inline float bits_length(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+constexpr std::uint32_t length_bits(float length) { return std::bit_cast<std::uint32_t>(length + 0.0f); }
+constexpr float bits_length(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 
 // Edges and keys in one integer. A packed edge orders as (i, j); a key orders as (length, i, j).
 struct Narrow {  // n < 2^16
@@ -45,15 +47,15 @@ struct Wide {
 };
 
 template <class Format>
-typename Format::Packed pack_edge(Vertex i, Vertex j) {
+constexpr typename Format::Packed pack_edge(Vertex i, Vertex j) {
   return static_cast<typename Format::Packed>((static_cast<typename Format::Packed>(i) << Format::shift) | j);
 }
 template <class Format>
-Vertex first_vertex(typename Format::Packed edge) {
+constexpr Vertex first_vertex(typename Format::Packed edge) {
   return static_cast<Vertex>(edge >> Format::shift);
 }
 template <class Format>
-Vertex second_vertex(typename Format::Packed edge) {
+constexpr Vertex second_vertex(typename Format::Packed edge) {
   return static_cast<Vertex>(edge & ((typename Format::Packed{1} << Format::shift) - 1));
 }
 

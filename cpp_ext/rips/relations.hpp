@@ -24,11 +24,12 @@ class Forest {
     return true;
   }
 
- private:
   Vertex root(Vertex v) {
     while (parent_[v] != v) v = parent_[v] = parent_[parent_[v]];
     return v;
   }
+
+ private:
   std::vector<Vertex> parent_, size_;
 };
 

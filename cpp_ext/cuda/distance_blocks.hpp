@@ -1,0 +1,19 @@
+// Distances of n points in blocks on the device, never all at once: what the algorithms without a matrix read there.
+#pragma once
+#include <cstdint>
+
+#include "cuda/device.hpp"
+
+namespace topo_interp::cuda {
+
+// The same pair has the same bits in every block that holds it, in either order.
+class DistanceBlocks {
+ public:
+  virtual ~DistanceBlocks() = default;
+  virtual std::int64_t size() const = 0;
+  // Queues on the stream: rows [i0, i1) against columns [j0, j1), to out[(i - i0) * (j1 - j0) + (j - j0)]. What stands on the
+  // diagonal is not looked at.
+  virtual void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, float* out) const = 0;
+};
+
+}  // namespace topo_interp::cuda

@@ -1,0 +1,25 @@
+// The minimum spanning tree and farthest points on the device, in O(n) memory beyond the points and one block of distances.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "cpu/landmarks.hpp"
+#include "cpu/spanning_tree.hpp"
+#include "cuda/distance_blocks.hpp"
+#include "interrupt.hpp"
+
+namespace topo_interp::cuda {
+
+struct BlockShape {
+  std::int64_t rows = 4096, columns = 8192;
+};
+
+// The tree of the CPU: edges ordered by (length, i, j), so that there is one. Boruvka's algorithm with one pass over all pairs
+// a round: `work.rounds` says how many.
+SpanningTree<float> spanning_tree(const Execution& on, const DistanceBlocks& distances, const BlockShape& shape, Control& control);
+
+// As add_farthest_points of the CPU, which says what the arguments are.
+void add_farthest_points(const Execution& on, const DistanceBlocks& distances, std::int64_t k, std::int64_t start,
+                         Landmarks<float>& landmarks, Control& control);
+
+}  // namespace topo_interp::cuda
