@@ -16,6 +16,8 @@ using namespace topo_interp;
 
 void bind_device_distances(nb::module_& m);
 void bind_device_neighbors(nb::module_& m);
+void bind_device_graphs(nb::module_& m);
+void bind_device_links(nb::module_& m);
 
 namespace {
 
@@ -70,4 +72,6 @@ NB_MODULE(_cuda, m) {
   m.def("device_info", &device_info, nb::arg("device"), "Name, compute capability, bytes of memory, bytes of it that are free.");
   bind_device_distances(m);
   bind_device_neighbors(m);
+  bind_device_graphs(m);
+  bind_device_links(m);
 }

@@ -79,7 +79,7 @@ void def_links_scan(nb::module_& m) {
 
 }  // namespace
 
-void bind_cuda_links(nb::module_& m) {
+void bind_device_links(nb::module_& m) {
   def_links_scan<std::uint16_t>(m);
   def_links_scan<std::uint32_t>(m);
   m.def("link_scan_bytes", &cuda::link_scan_bytes, "n"_a, "edges"_a,

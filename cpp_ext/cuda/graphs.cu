@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <tuple>
 #include <utility>
 
@@ -11,6 +12,34 @@
 
 namespace topo_interp::cuda {
 namespace {
+
+struct CondensedEntry {
+  Condensed matrix;
+  std::uint64_t i0, j0, columns;
+  float* out;
+  TOPO_INTERP_DEVICE void operator()(std::int64_t k) const {
+    const auto at = static_cast<std::uint64_t>(k);
+    out[at] = matrix(i0 + at / columns, j0 + at % columns);
+  }
+};
+
+class CondensedBlocks final : public DistanceBlocks {
+ public:
+  CondensedBlocks(const Execution& on, const Condensed& matrix, bool on_device) : matrix_(matrix) {
+    if (on_device) return;
+    held_ = to_device(on, matrix.lengths, static_cast<std::int64_t>(matrix.size()));
+    matrix_.lengths = held_.data();
+  }
+  std::int64_t size() const override { return static_cast<std::int64_t>(matrix_.n); }
+  void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, float* out) const override {
+    launch_items(on, (i1 - i0) * (j1 - j0), CondensedEntry{matrix_, static_cast<std::uint64_t>(i0), static_cast<std::uint64_t>(j0),
+                                                           static_cast<std::uint64_t>(j1 - j0), out});
+  }
+
+ private:
+  Condensed matrix_;
+  DeviceBuffer<float> held_;
+};
 
 // For the neighbors of one row, (length, index) orders as its edges (length, i, j) do.
 TOPO_INTERP_DEVICE Word nearness(float length, std::int64_t index) {
@@ -78,6 +107,11 @@ struct LandmarkBody {
 };
 
 }  // namespace
+
+std::shared_ptr<const DistanceBlocks> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device) {
+  const DeviceGuard guard(on.device);
+  return std::make_shared<CondensedBlocks>(on, matrix, on_device);
+}
 
 SpanningTree<float> spanning_tree(const Execution& on, const DistanceBlocks& distances, const BlockShape& shape, Control& control) {
   const DeviceGuard guard(on.device);
