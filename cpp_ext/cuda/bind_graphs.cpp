@@ -36,29 +36,30 @@ nb::object numbers(std::vector<T>&& values, std::size_t columns = 0) {
   return nb::cast(nb::ndarray<nb::numpy, T>(data, {size}, owner));
 }
 
-BoundSource matrix_source(nb::ndarray<const float, nb::ndim<1>, nb::c_contig> condensed, std::int64_t n, int device, std::uintptr_t stream) {
+BoundSource<float> matrix_source(nb::ndarray<const float, nb::ndim<1>, nb::c_contig> condensed, std::int64_t n, int device, std::uintptr_t stream) {
   require_aligned(condensed);
   require(n >= 1 && n < std::int64_t{1} << 31 && static_cast<std::int64_t>(condensed.shape(0)) == n * (n - 1) / 2,
           "the condensed matrix of n points has n (n - 1) / 2 entries");
   require(device >= 0 && device < cuda::device_count(), "no such device");
   const cuda::Execution on{device, reinterpret_cast<void*>(stream)};
   const bool on_device = condensed.device_type() == nb::device::cuda::value;
-  std::shared_ptr<const cuda::DistanceBlocks> distances;
+  std::shared_ptr<const cuda::DistanceBlocks<float>> distances;
   run_interruptible(nb::none(), [&](Control&) {
     distances = cuda::blocks_of_matrix(on, {condensed.data(), static_cast<std::uint64_t>(n)}, on_device);
   });
   return {on_device ? nb::cast(condensed) : nb::none(), distances, on};
 }
 
-nb::tuple tree(const BoundSource& source, nb::object progress, std::int64_t block_rows, std::int64_t block_columns) {
+template <class T>
+nb::tuple tree(const BoundSource<T>& source, nb::object progress, std::int64_t block_rows, std::int64_t block_columns) {
   require(block_rows >= 1 && block_columns >= 1, "a block has a row and a column");
-  SpanningTree<float> found;
+  SpanningTree<T> found;
   run_interruptible(std::move(progress), [&](Control& control) {
     found = cuda::spanning_tree(source.on, *source.distances, {block_rows, block_columns}, control);
   });
   std::vector<std::int64_t> ends;
-  std::vector<float> lengths;
-  for (const Edge<float>& edge : found.edges) {
+  std::vector<T> lengths;
+  for (const Edge<T>& edge : found.edges) {
     ends.insert(ends.end(), {edge.i, edge.j});
     lengths.push_back(edge.length);
   }
@@ -67,11 +68,12 @@ nb::tuple tree(const BoundSource& source, nb::object progress, std::int64_t bloc
   return nb::make_tuple(numbers(std::move(ends), 2), numbers(std::move(lengths)), work);
 }
 
-nb::tuple farthest(const BoundSource& source, std::int64_t k, std::int64_t start, Vector<std::int64_t> indices,
-                   Vector<float> radii, Vector<std::int64_t> nearest, Vector<float> distances, nb::object progress) {
+template <class T>
+nb::tuple farthest(const BoundSource<T>& source, std::int64_t k, std::int64_t start, Vector<std::int64_t> indices,
+                   Vector<T> radii, Vector<std::int64_t> nearest, Vector<T> distances, nb::object progress) {
   const std::int64_t n = source.distances->size(), known = static_cast<std::int64_t>(indices.shape(0));
   require(k >= 1 && k <= n && start >= 0 && start < n, "1 <= k <= n and 0 <= start < n are needed");
-  Landmarks<float> landmarks;
+  Landmarks<T> landmarks;
   if (known > 0) {
     require_aligned(indices, radii, nearest, distances);
     bool fits = static_cast<std::int64_t>(radii.shape(0)) == known && static_cast<std::int64_t>(nearest.shape(0)) == n &&
@@ -91,15 +93,21 @@ nb::tuple farthest(const BoundSource& source, std::int64_t k, std::int64_t start
                         numbers(std::move(landmarks.nearest)), numbers(std::move(landmarks.distances)));
 }
 
+template <class T>
+void bind_for(nb::module_& m, const char* name) {
+  nb::class_<BoundSource<T>>(m, name, "Distances on the device, block by block.").def("rounding", [](const BoundSource<T>& source) {
+    return source.distances->rounding();
+  });
+  m.def("spanning_tree", &tree<T>, "source"_a, "progress"_a.none() = nb::none(), "block_rows"_a = cuda::BlockShape{}.rows,
+        "block_columns"_a = cuda::BlockShape{}.columns, "Edges and lengths of the minimum spanning tree, and what it took.");
+  m.def("farthest_points", &farthest<T>, "source"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
+        "nearest"_a.noconvert(), "distances"_a.noconvert(), "progress"_a.none() = nb::none());
+}
+
 }  // namespace
 
 void bind_device_graphs(nb::module_& m) {
-  nb::class_<BoundSource>(m, "DistanceSource", "Distances on the device, block by block.")
-      .def("rounding", [](const BoundSource& source) { return source.distances->rounding(); });
+  bind_for<float>(m, "DistanceSource32");
+  bind_for<double>(m, "DistanceSource64");
   m.def("matrix_source", &matrix_source, "condensed"_a.noconvert(), "n"_a, "device"_a = 0, "stream"_a = 0);
-  m.def("spanning_tree", &tree, "source"_a, "progress"_a.none() = nb::none(),
-        "block_rows"_a = cuda::BlockShape{}.rows, "block_columns"_a = cuda::BlockShape{}.columns,
-        "Edges and lengths of the minimum spanning tree, and what it took.");
-  m.def("farthest_points", &farthest, "source"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
-        "nearest"_a.noconvert(), "distances"_a.noconvert(), "progress"_a.none() = nb::none());
 }

@@ -9,9 +9,10 @@
 
 namespace topo_interp::cuda {
 
+template <class T>
 struct BoundSource {
   nanobind::object owner;  // the array of the caller that it reads, or None
-  std::shared_ptr<const DistanceBlocks> distances;
+  std::shared_ptr<const DistanceBlocks<T>> distances;
   Execution on;
 };
 

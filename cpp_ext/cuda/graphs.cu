@@ -23,7 +23,7 @@ struct CondensedEntry {
   }
 };
 
-class CondensedBlocks final : public DistanceBlocks {
+class CondensedBlocks final : public DistanceBlocks<float> {
  public:
   CondensedBlocks(const Execution& on, const Condensed& matrix, bool on_device) : matrix_(matrix) {
     if (on_device) return;
@@ -41,94 +41,124 @@ class CondensedBlocks final : public DistanceBlocks {
   DeviceBuffer<float> held_;
 };
 
-// For the neighbors of one row, (length, index) orders as its edges (length, i, j) do.
-TOPO_INTERP_DEVICE Word nearness(float length, std::int64_t index) {
-  return Word{length_bits(length)} << 32 | static_cast<std::uint32_t>(index);
-}
+// Bits that compare as the lengths do: those of numbers that are not negative.
+TOPO_INTERP_DEVICE Word order_of(float length) { return length_bits(length); }
+TOPO_INTERP_DEVICE Word order_of(double length) { return bits_of(length + 0.0); }
+float length_of(Word order, float) { return bits_length(static_cast<std::uint32_t>(order)); }
+double length_of(Word order, double) { return from_bits(order); }
 
-// Of each row of a block the nearest vertex of another component.
+// The nearest vertex of another component. For the neighbors of one row, (length, index) orders as its edges (length, i, j) do.
+// Kernels follow one another on the stream and each entry has one writer in each.
+struct Nearest {
+  Word* order;
+  std::uint32_t* index;
+  TOPO_INTERP_DEVICE void see(std::int64_t row, Word other_order, std::uint32_t other_index) const {
+    if (other_order > order[row] || (other_order == order[row] && other_index >= index[row])) return;
+    order[row] = other_order;
+    index[row] = other_index;
+  }
+};
+
+// For each row of a block, over its columns.
+template <class T>
 struct RowNearestBody {
-  const float* block;
+  const T* block;
   std::int64_t i0, j0, columns;
   const std::int32_t* label;
-  Word* nearest;
+  Nearest nearest;
   template <class Group>
   TOPO_INTERP_DEVICE void run(const Group& group, std::int64_t row, Word*) const {
     const std::int32_t own = label[i0 + row];
-    const float* const lengths = block + row * columns;
-    const Word found = group.smallest(columns, [&](std::int64_t k) {
-      return label[j0 + k] == own ? ~Word{0} : nearness(lengths[k], j0 + k);
-    });
-    group.once([&] { atomic_min(nearest + i0 + row, found); });
+    const T* const lengths = block + row * columns;
+    const auto order = [&](std::int64_t k) { return label[j0 + k] == own ? ~Word{0} : order_of(lengths[k]); };
+    const Word shortest = group.smallest(columns, order);
+    if (shortest == ~Word{0}) return;
+    const Word index = group.smallest(columns, [&](std::int64_t k) { return order(k) == shortest ? static_cast<Word>(j0 + k) : ~Word{0}; });
+    group.once([&] { nearest.see(i0 + row, shortest, static_cast<std::uint32_t>(index)); });
   }
 };
 
-// The same for the columns; neighboring threads read neighboring columns.
+// For each column, over its rows; neighboring threads read neighboring columns.
+template <class T>
 struct ColumnNearest {
-  const float* block;
+  const T* block;
   std::int64_t i0, j0, rows, columns;
   const std::int32_t* label;
-  Word* nearest;
-  TOPO_INTERP_DEVICE void operator()(std::int64_t k) const {
-    const std::int64_t piece = k / columns, column = k % columns;
+  Nearest nearest;
+  TOPO_INTERP_DEVICE void operator()(std::int64_t column) const {
     const std::int32_t own = label[j0 + column];
-    Word found = ~Word{0};
-    for (std::int64_t row = piece * piece_rows; row < least((piece + 1) * piece_rows, rows); ++row) {
-      if (label[i0 + row] != own) found = least(found, nearness(block[row * columns + column], i0 + row));
+    Word shortest = ~Word{0};
+    std::uint32_t index = nothing;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      if (label[i0 + row] == own) continue;
+      const Word order = order_of(block[row * columns + column]);
+      if (order < shortest) {
+        shortest = order;
+        index = static_cast<std::uint32_t>(i0 + row);
+      }
     }
-    atomic_min(nearest + j0 + column, found);
+    if (index != nothing) nearest.see(j0 + column, shortest, index);
   }
-  static constexpr std::int64_t piece_rows = 128;
 };
 
-// Takes a new landmark into account, and looks for the row that is farthest from all: the first of several.
+// Takes a new landmark into account and finds, in each run of rows, the one that is farthest from all: the first of several.
+template <class T>
 struct LandmarkBody {
   static constexpr std::int64_t run_length = 4096;
-  const float* lengths;  // from the new landmark; null when it only looks
+  const T* lengths;  // from the new landmark; null when it only looks
   std::int64_t n, place;
-  float* distance;
+  T* distance;
   std::int64_t* nearest;
   const std::uint8_t* chosen;
-  Word* farthest;  // the smallest key: far first, then by row
+  Word* order;  // by run, the complement of one more than the greatest; all ones where every row is chosen
+  Word* row;
   template <class Group>
   TOPO_INTERP_DEVICE void run(const Group& group, std::int64_t index, Word*) const {
-    const std::int64_t first = index * run_length;
-    const Word found = group.smallest(least(run_length, n - first), [&](std::int64_t k) {
-      const std::int64_t row = first + k;
-      if (lengths != nullptr && lengths[row] < distance[row]) {
-        distance[row] = lengths[row];
-        nearest[row] = place;
+    const std::int64_t first = index * run_length, count = least(run_length, n - first);
+    const auto far = [&](std::int64_t k) { return chosen[first + k] ? ~Word{0} : ~(order_of(distance[first + k]) + 1); };
+    const Word farthest = group.smallest(count, [&](std::int64_t k) {
+      const std::int64_t at = first + k;
+      if (lengths != nullptr && lengths[at] < distance[at]) {
+        distance[at] = lengths[at];
+        nearest[at] = place;
       }
-      const Word nearness_of_far = Word{~length_bits(distance[row])} << 32 | static_cast<std::uint32_t>(row);
-      return chosen[row] ? ~Word{0} : nearness_of_far;
+      return far(k);
     });
-    group.once([&] { atomic_min(farthest, found); });
+    const Word found = group.smallest(count, [&](std::int64_t k) { return far(k) == farthest ? static_cast<Word>(first + k) : ~Word{0}; });
+    group.once([&] {
+      order[index] = farthest;
+      row[index] = found;
+    });
   }
 };
 
 }  // namespace
 
-std::shared_ptr<const DistanceBlocks> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device) {
+std::shared_ptr<const DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device) {
   const DeviceGuard guard(on.device);
   return std::make_shared<CondensedBlocks>(on, matrix, on_device);
 }
 
-SpanningTree<float> spanning_tree(const Execution& on, const DistanceBlocks& distances, const BlockShape& shape, Control& control) {
+template <class T>
+SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& distances, const BlockShape& shape, Control& control) {
   const DeviceGuard guard(on.device);
   const std::int64_t n = distances.size();
-  SpanningTree<float> tree;
+  SpanningTree<T> tree;
   Forest forest(static_cast<std::uint64_t>(n));
   std::vector<std::int32_t> label(static_cast<std::size_t>(n));
   const DeviceBuffer<std::int32_t> labels(n);
-  const DeviceBuffer<Word> nearest(n);
-  const DeviceBuffer<float> block(std::min(shape.rows, n) * std::min(shape.columns, n));
-  std::vector<Edge<float>> best(static_cast<std::size_t>(n));
-  const Edge<float> none{std::numeric_limits<float>::infinity(), std::numeric_limits<std::int32_t>::max(), 0};
+  const DeviceBuffer<Word> order(n);
+  const DeviceBuffer<std::uint32_t> index(n);
+  const Nearest nearest{order.data(), index.data()};
+  const DeviceBuffer<T> block(std::min(shape.rows, n) * std::min(shape.columns, n));
+  std::vector<Edge<T>> best(static_cast<std::size_t>(n));
+  constexpr Edge<T> none{std::numeric_limits<T>::infinity(), std::numeric_limits<std::int32_t>::max(), -1};
   while (static_cast<std::int64_t>(tree.edges.size()) + 1 < n) {
     ++tree.work.rounds;
     for (std::int64_t i = 0; i < n; ++i) label[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(forest.root(static_cast<Vertex>(i)));
     copy(on, labels.data(), static_cast<const std::int32_t*>(label.data()), n);
-    fill_bytes(on, nearest.data(), 0xff, n);
+    fill_bytes(on, order.data(), 0xff, n);
+    fill_bytes(on, index.data(), 0xff, n);
     control.done.store(0);
     control.total.store(n);
     for (std::int64_t i0 = 0; i0 < n; i0 += shape.rows) {
@@ -137,25 +167,25 @@ SpanningTree<float> spanning_tree(const Execution& on, const DistanceBlocks& dis
       for (std::int64_t j0 = i0; j0 < n; j0 += shape.columns) {
         const std::int64_t j1 = std::min(j0 + shape.columns, n);
         distances.block(on, i0, i1, j0, j1, block.data());
-        launch_warps(on, i1 - i0, RowNearestBody{block.data(), i0, j0, j1 - j0, labels.data(), nearest.data()});
-        launch_items(on, (j1 - j0) * pieces(i1 - i0, ColumnNearest::piece_rows),
-                     ColumnNearest{block.data(), i0, j0, i1 - i0, j1 - j0, labels.data(), nearest.data()});
+        launch_warps(on, i1 - i0, RowNearestBody<T>{block.data(), i0, j0, j1 - j0, labels.data(), nearest});
+        launch_items(on, j1 - j0, ColumnNearest<T>{block.data(), i0, j0, i1 - i0, j1 - j0, labels.data(), nearest});
       }
       synchronize(on);
       if (control.stopped()) throw Interrupted();
       control.done.store(i1);
     }
-    const std::vector<Word> found = to_host(on, nearest.data(), n);
+    const std::vector<Word> orders = to_host(on, order.data(), n);
+    const std::vector<std::uint32_t> others = to_host(on, index.data(), n);
     std::fill(best.begin(), best.end(), none);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const auto j = static_cast<std::int32_t>(found[static_cast<std::size_t>(i)] & 0xffffffffu), row = static_cast<std::int32_t>(i);
-      const Edge<float> edge{bits_length(static_cast<std::uint32_t>(found[static_cast<std::size_t>(i)] >> 32)), std::min(row, j), std::max(row, j)};
-      Edge<float>& kept = best[static_cast<std::size_t>(label[static_cast<std::size_t>(i)])];
-      kept = std::min(kept, edge);
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      if (others[i] == nothing) continue;
+      const auto row = static_cast<std::int32_t>(i), other = static_cast<std::int32_t>(others[i]);
+      Edge<T>& kept = best[static_cast<std::size_t>(label[i])];
+      kept = std::min(kept, Edge<T>{length_of(orders[i], T{}), std::min(row, other), std::max(row, other)});
     }
     const std::size_t before = tree.edges.size();
-    for (const Edge<float>& edge : best) {
-      if (edge.i <= edge.j && forest.join(static_cast<Vertex>(edge.i), static_cast<Vertex>(edge.j))) tree.edges.push_back(edge);
+    for (const Edge<T>& edge : best) {
+      if (edge.j >= 0 && forest.join(static_cast<Vertex>(edge.i), static_cast<Vertex>(edge.j))) tree.edges.push_back(edge);
     }
     if (tree.edges.size() == before) throw DeviceFailure("a round of the spanning tree joined nothing: distances are not numbers");
   }
@@ -163,30 +193,32 @@ SpanningTree<float> spanning_tree(const Execution& on, const DistanceBlocks& dis
   return tree;
 }
 
-void add_farthest_points(const Execution& on, const DistanceBlocks& distances, std::int64_t k, std::int64_t start,
-                         Landmarks<float>& landmarks, Control& control) {
+template <class T>
+void add_farthest_points(const Execution& on, const DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
+                         Landmarks<T>& landmarks, Control& control) {
   const DeviceGuard guard(on.device);
   const std::int64_t n = distances.size();
+  constexpr T infinity = std::numeric_limits<T>::infinity();
   const bool fresh = landmarks.indices.empty();
   if (fresh) {
     landmarks.nearest.assign(static_cast<std::size_t>(n), 0);
-    landmarks.distances.assign(static_cast<std::size_t>(n), std::numeric_limits<float>::infinity());
+    landmarks.distances.assign(static_cast<std::size_t>(n), infinity);
   }
   std::vector<std::uint8_t> taken(static_cast<std::size_t>(n), 0);
   for (const std::int64_t row : landmarks.indices) taken[static_cast<std::size_t>(row)] = 1;
-  const DeviceBuffer<float> distance = to_device(on, landmarks.distances.data(), n), lengths(n);
+  const DeviceBuffer<T> distance = to_device(on, landmarks.distances.data(), n), lengths(n);
   const DeviceBuffer<std::int64_t> nearest = to_device(on, landmarks.nearest.data(), n);
   const DeviceBuffer<std::uint8_t> chosen = to_device(on, taken.data(), n);
-  const DeviceBuffer<Word> farthest(1);
-  const auto update = [&](const float* from, std::int64_t place) {
-    fill_bytes(on, farthest.data(), 0xff, 1);
-    launch_warps(on, pieces(n, LandmarkBody::run_length),
-                 LandmarkBody{from, n, place, distance.data(), nearest.data(), chosen.data(), farthest.data()});
-    const Word key = to_host(on, farthest.data(), 1)[0];
-    return std::pair(bits_length(~static_cast<std::uint32_t>(key >> 32)), static_cast<std::int64_t>(key & 0xffffffffu));
+  const std::int64_t runs = pieces(n, LandmarkBody<T>::run_length);
+  const DeviceBuffer<Word> found(2 * runs);
+  const auto update = [&](const T* from, std::int64_t place) {
+    launch_warps(on, runs, LandmarkBody<T>{from, n, place, distance.data(), nearest.data(), chosen.data(), found.data(), found.data() + runs});
+    const std::vector<Word> all = to_host(on, found.data(), 2 * runs);
+    const auto best = std::min_element(all.begin(), all.begin() + runs);  // the first of several
+    return std::pair(length_of(~*best - 1, T{}), static_cast<std::int64_t>(*(best + runs)));
   };
   control.total.store(k);
-  auto [radius, row] = fresh ? std::pair(std::numeric_limits<float>::infinity(), start) : update(nullptr, 0);
+  auto [radius, row] = fresh ? std::pair(infinity, start) : update(nullptr, 0);
   while (static_cast<std::int64_t>(landmarks.indices.size()) < k) {
     if (control.stopped()) throw Interrupted();
     const auto place = static_cast<std::int64_t>(landmarks.indices.size());
@@ -201,5 +233,12 @@ void add_farthest_points(const Execution& on, const DistanceBlocks& distances, s
   landmarks.distances = to_host(on, distance.data(), n);
   landmarks.nearest = to_host(on, nearest.data(), n);
 }
+
+#define TOPO_INTERP_INSTANTIATE(T)                                                                                              \
+  template SpanningTree<T> spanning_tree(const Execution&, const DistanceBlocks<T>&, const BlockShape&, Control&);              \
+  template void add_farthest_points(const Execution&, const DistanceBlocks<T>&, std::int64_t, std::int64_t, Landmarks<T>&, Control&);
+TOPO_INTERP_INSTANTIATE(float)
+TOPO_INTERP_INSTANTIATE(double)
+#undef TOPO_INTERP_INSTANTIATE
 
 }  // namespace topo_interp::cuda

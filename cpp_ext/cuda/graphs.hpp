@@ -16,10 +16,12 @@ struct BlockShape {
 
 // The tree of the CPU: edges ordered by (length, i, j), so that there is one. Boruvka's algorithm with one pass over all pairs
 // a round: `work.rounds` says how many.
-SpanningTree<float> spanning_tree(const Execution& on, const DistanceBlocks& distances, const BlockShape& shape, Control& control);
+template <class T>
+SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& distances, const BlockShape& shape, Control& control);
 
 // As add_farthest_points of the CPU, which says what the arguments are.
-void add_farthest_points(const Execution& on, const DistanceBlocks& distances, std::int64_t k, std::int64_t start,
-                         Landmarks<float>& landmarks, Control& control);
+template <class T>
+void add_farthest_points(const Execution& on, const DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
+                         Landmarks<T>& landmarks, Control& control);
 
 }  // namespace topo_interp::cuda
