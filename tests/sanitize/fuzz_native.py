@@ -60,6 +60,14 @@ def chain(rng: np.random.Generator) -> list[object]:
     return [links, distances, edges, np.array([0, 1, 2], np.uint32)]
 
 
+def scanned() -> list[object]:
+    """What a scan finds on a square with sides 1 and diagonals 1.5: an edge closes the loop, a diagonal fills it."""
+    lengths = np.array([1.0, 1.5, 1.0, 1.0, 1.5, 1.0], np.float32)
+    witness = np.array([65535, 1, 65535, 65535, 0, 65535], np.uint16)
+    empty = np.array([[0, 1], [0, 3], [1, 2], [2, 3]], np.uint32)
+    return [lengths, 4, witness, empty, np.array([[0, 2, 1, 3]], np.uint32), 1.5, True, 6, 3, 2]
+
+
 # Arguments that work, by name of the kernel. A kernel without an entry fails the test below.
 VALID = {
     "build_info": lambda rng: [],
@@ -82,6 +90,7 @@ VALID = {
     "radius_graph_bytes_per_pair_float64": lambda rng: [],
     "links_rips": lambda rng: [condensed(rng), 12, float("inf"), 3, 2],
     "links_graph": lambda rng: [*graph_rows(), float("inf"), 3, 2],
+    "links_reduce": lambda rng: scanned(),
     "links_cochain": cochain,
     "links_expand": chain,
 }

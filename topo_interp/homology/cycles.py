@@ -114,7 +114,7 @@ class LinksProvenance:
         again = cpu.links_rips(
             self.matrix.condensed, r.n, math.inf if r.complete else r.cut, r.field, default_threads(), keep_witnesses=True
         )
-        same = ("birth_edges", "birth_lengths", "death_edges", "relation_rows", "relation_values")
+        same = ("merge_edges", "merge_lengths", "birth_edges", "birth_lengths", "death_edges", "death_lengths")
         if not all(np.array_equal(getattr(again, name), getattr(r, name)) for name in same):
             raise InputError("the points have changed since the bars were computed: compute the diagrams again")
         return again

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import InputError
-from topo_interp._native import cpu, default_threads
+from topo_interp._errors import BudgetError, InputError
+from topo_interp._memory import readable
+from topo_interp._native import cpu, cuda_device, default_threads, device_number
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.neighbors import RadiusGraph
 from topo_interp.homology.cycles import LinksProvenance
@@ -32,14 +33,21 @@ _PHASES = ("edges in order", "links of edges", "reduction")
 
 @dataclasses.dataclass(frozen=True)
 class LinksEngine:
-    """Exact H0 and H1 over any Z/p from edge links; the native code is in cpp_ext/rips."""
+    """Exact H0 and H1 over any Z/p from edge links; the native code is in cpp_ext/rips and cpp_ext/cuda.
+
+    Attributes:
+        device: "cpu", or "cuda" ("cuda:1"): where the links are scanned. The reduction is the CPU's in either case.
+    """
 
     name: str = "links"
     max_dim: int | None = 1
     max_field: int = 2**31 - 1
     index_bits: int | None = None
+    device: str = "cpu"
 
     def memory(self, n: int, max_dim: int) -> int:
+        if self.device != "cpu":
+            return _witness_type(n)().itemsize * n * (n - 1) // 2
         # Sorting holds each edge twice with its length; later one witness per edge and two bits per pair and thread.
         return 12 * n * (n - 1) // 2
 
@@ -55,9 +63,76 @@ class LinksEngine:
     ) -> RawBars:
         cut = math.inf if threshold is None else threshold
         with _reported(progress) as report:
-            result = cpu.links_rips(matrix.condensed, matrix.n, cut, field, threads or default_threads(), report, max_dim)
+            if self.device == "cpu":
+                result = cpu.links_rips(matrix.condensed, matrix.n, cut, field, threads or default_threads(), report, max_dim)
+            else:
+                result = scanned_on_device(matrix, cut, field, threads or default_threads(), self.device, report)
         metric = matrix.metric if isinstance(matrix.metric, str) else matrix.metric.name
-        return _raw(result, max_dim, LinksProvenance(result, lambda: matrix, metric, float(matrix.rounding)))
+        where = "" if self.device == "cpu" else f" on {self.device}"
+        return _raw(result, max_dim, LinksProvenance(result, lambda: matrix, metric, float(matrix.rounding)), where)
+
+
+def scanned_on_device(
+    matrix: DistanceMatrix,
+    threshold: float,
+    field: int = 2,
+    threads: int = 1,
+    device: str = "cuda",
+    report: Callable[[int, int, int], None] | None = None,
+    counts: dict[str, Any] | None = None,
+) -> Any:
+    """The native result of a matrix whose links are scanned on the device: births, deaths and pairs are those of the CPU.
+
+    Args:
+        matrix: at least two points.
+        threshold: a float32 value, or infinity.
+        field: a prime.
+        threads: of the host.
+        device: "cuda" or "cuda:1".
+        report: called with phase, done, total.
+        counts: takes what the scan counted and how long its parts took.
+
+    Raises:
+        MissingEngineError: no CUDA module, driver or device.
+        BudgetError: the device has not enough memory.
+
+    Cost on the device: 4 bytes for each pair of points and 16 for each edge within the threshold or the enclosing radius (24
+    from 65,535 points on), or, when that is more, 4 + 2 (4) bytes for each pair, 4 (8) for each such edge and two bits for each
+    ordered pair; on the host 2 (4) bytes for each pair beside the matrix.
+    """
+    number = device_number(device)
+    kernels = cuda_device(number)
+    witness = np.empty(len(matrix.condensed), dtype=_witness_type(matrix.n))
+    try:
+        found = kernels.links_scan(
+            matrix.condensed, matrix.n, threshold, witness, threads=threads, device=number, progress=report
+        )
+    except MemoryError as error:
+        if len(error.args) != 2:  # of the host
+            raise
+        raise BudgetError(
+            f"the links of {matrix.n} points need {readable(error.args[0])} on {device!r}, which has {readable(error.args[1])} free: "
+            "take fewer rows, or ti.Rips(landmarks=...), or a threshold, which lets fewer edges in, or compute with device='cpu'"
+        ) from None
+    if counts is not None:
+        counts.update({name: found[name] for name in ("edges", "settled", "resolved", "bytes", "seconds")})
+    return cpu.links_reduce(
+        matrix.condensed,
+        matrix.n,
+        witness,
+        found["empty"],
+        found["squares"],
+        found["cut"],
+        found["complete"],
+        found["edges"],
+        field,
+        threads,
+        report,
+    )
+
+
+def _witness_type(n: int) -> type[np.unsignedinteger]:
+    return np.uint16 if n <= 65534 else np.uint32
 
 
 def graph_bars(
@@ -88,9 +163,9 @@ def _reported(progress: bool) -> Iterator[Callable[[int, int, int], None] | None
         yield report if progress else None
 
 
-def _raw(result: Any, max_dim: int, provenance: LinksProvenance) -> RawBars:
+def _raw(result: Any, max_dim: int, provenance: LinksProvenance, where: str = "") -> RawBars:
     bars = [_components(result)] + ([_loops(result)] if max_dim >= 1 else [])
-    return RawBars(bars, f"links {version('topo-interp')}", provenance)
+    return RawBars(bars, f"links {version('topo-interp')}{where}", provenance)
 
 
 def _components(result: Any) -> np.ndarray:
