@@ -133,37 +133,78 @@ def neighbors(kind: str, n: int = 200_000, d: int = 1024, k: int = 15) -> dict[s
     return {"seconds": ours, "over_torch": ours / theirs, "worst_relative_error": error, "tflop_per_s": flops / 1e12}
 
 
+def copied_bytes_per_second() -> float:
+    """Read and written by a plain copy of 4 GiB."""
+    import torch
+
+    a = torch.empty(2**30, dtype=torch.float32, device="cuda")
+    b = torch.empty_like(a)
+    return 2 * a.numel() * 4 / timed(lambda: b.copy_(a))[0]
+
+
 def tree(n: int = 200_000, d: int = 1024) -> dict[str, float]:
+    from topo_interp._native import cuda_device
+
     x = spectrum(n, d)
-    seconds, found = timed(lambda: ti.spanning_tree(x, device="cuda"), repeats=1)
-    print(f"  spanning tree, {n} x {d}: {seconds:.2f} s, {len(found.lengths)} edges")
-    return {"seconds": seconds}
+    kernels = cuda_device(0)
+    seconds, (_, lengths, work, _) = timed(lambda: kernels.spanning_tree(x, "euclidean"), repeats=1)
+    marks, _ = timed(lambda: ti.farthest_points(x, 1000, device="cuda"), repeats=1)
+    few = x[: 4096 * n // 200_000 + 2]
+    ours, theirs = (ti.spanning_tree(points, device=device) for points, device in ((few, "cuda"), (few.cpu(), "cpu")))
+    error = abs(float(ours.lengths.sum(dtype=float) / theirs.lengths.sum(dtype=float)) - 1)
+    flops = n * n * d * work["rounds"] / seconds
+    print(
+        f"  spanning tree, {n} x {d}: {seconds:.2f} s, {len(lengths)} edges in {work['rounds']} rounds ({flops / 1e12:.1f} Tflop/s); weight of "
+        f"the tree of {len(few)} rows against the CPU's: {error:.1e}; 1000 farthest points {marks:.2f} s"
+    )
+    return {"seconds": seconds, "tflop_per_s": flops / 1e12, "relative_error_of_weight": error, "farthest_points_seconds": marks}
 
 
 def persistence(n: int) -> dict[str, float]:
-    import resource
+    """Device part: distances, upload, edges in order, first guesses, links, witnesses to the host; then the reduction on the host."""
+    from persistence import CLOUDS, peak_bytes
 
-    from persistence import CLOUDS
+    from topo_interp._native import default_threads
+    from topo_interp.homology.links import scanned_on_device
 
-    figures = {}
+    figures, began = {"copy_gb_per_s": copied_bytes_per_second() / 1e9}, time.perf_counter()
     for name, make in CLOUDS.items():
         if name == "sentences":  # the texts have too few distinct tokens for these sizes
             continue
+        if time.perf_counter() - began > 400:
+            print(f"  {name}, n = {n}: not begun, 400 s are over")
+            continue
         cloud = make(n).astype(np.float32)
-        began = time.perf_counter()
+        start, counts = time.perf_counter(), {}
         matrix = ti.DistanceMatrix.from_points(cloud, device="cuda")
         made = time.perf_counter()
-        counts: dict[str, Any] = {}
-        from topo_interp.homology.links import scanned_on_device
-
-        result = scanned_on_device(matrix, float("inf"), threads=16, counts=counts)
+        result = scanned_on_device(matrix, float("inf"), threads=default_threads(), counts=counts)
         ended = time.perf_counter()
-        scan = float(sum(counts["seconds"])) if np.ndim(counts["seconds"]) else float(counts["seconds"])
-        key = name.replace(" ", "_")
-        figures |= {f"{key}/device_seconds": made - began + scan, f"{key}/seconds": ended - began}
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        figures[f"{key}/host_peak_gb"] = peak
-        print(f"  {name}, n = {n}: distances {made - began:.2f} s, {counts}, whole {ended - began:.2f} s, host {peak:.1f} GB", flush=True)
+        work, links = result.counts, counts["seconds"][3]
+        # As if each edge read three whole rows of bits; chunks of zeros and of ones are skipped, and links that are grown read more.
+        rate = counts["edges"] * 3 * n / 8 / max(links, 1e-9) / 1e9
+        found = {
+            "device_seconds": made - start + sum(counts["seconds"]),
+            "links_seconds": links,
+            "links_gb_per_s": rate,
+            "reduction_seconds": work["seconds"][3],
+            "reduction_additions": work["additions"],
+            "reduction_added": work["added"],
+            "grown_share": counts["resolved"] / counts["edges"],
+            "seconds": ended - start,
+            "device_gb": counts["bytes"] / 1e9,
+            "host_peak_gb": peak_bytes() / 1e9,
+        }
+        figures |= {f"{name.replace(' ', '_')}/{figure}": value for figure, value in found.items()}
+        parts = " ".join(f"{part:.2f}" for part in counts["seconds"])
+        print(
+            f"  {name}, n = {n}: device {found['device_seconds']:.2f} s (distances {made - start:.2f}, then upload, order, guesses, links, "
+            f"witnesses {parts}), links at {rate:.0f} GB/s beside a copy at {figures['copy_gb_per_s']:.0f}; reduction "
+            f"{found['reduction_seconds']:.2f} s, {work['columns']} columns, {work['additions']} additions of {work['added']} entries; whole call "
+            f"{found['seconds']:.2f} s; {found['grown_share']:.1%} of the links grown; device {found['device_gb']:.1f} GB, host "
+            f"{found['host_peak_gb']:.1f} GB; {len(result.birth_lengths)} births",
+            flush=True,
+        )
         del matrix, result
     return figures
 

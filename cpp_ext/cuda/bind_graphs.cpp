@@ -1,113 +1,158 @@
-// Bindings of the spanning tree and of farthest points on the device; the arguments are those of the CPU's functions.
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-
+// Bindings of the spanning tree and of farthest points on the device, of points and of a matrix.
 #include <memory>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
-#include "bind_control.hpp"
-#include "cuda/bind_source.hpp"
+#include "cuda/bind_points.hpp"
 #include "cuda/graphs.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 using namespace topo_interp;
+using cuda::require;
+using cuda::to_numpy;
 
 namespace {
 
-using cuda::BoundSource;
 template <class T>
 using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Any = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+using Matrix = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-void require(bool fits, const char* message) {
-  if (!fits) throw std::invalid_argument(message);
-}
-
-template <class T>
-nb::object numbers(std::vector<T>&& values, std::size_t columns = 0) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  T* const data = owned->data();
-  const std::size_t size = owned->size();
-  const nb::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  (void)owned.release();
-  if (columns != 0) return nb::cast(nb::ndarray<nb::numpy, T>(data, {size / columns, columns}, owner));
-  return nb::cast(nb::ndarray<nb::numpy, T>(data, {size}, owner));
-}
-
-BoundSource<float> matrix_source(nb::ndarray<const float, nb::ndim<1>, nb::c_contig> condensed, std::int64_t n, int device, std::uintptr_t stream) {
+// act(source) with the distances of a matrix.
+template <class Act>
+void with_matrix(const Matrix& condensed, std::int64_t n, const cuda::Execution& on, nb::object progress, Act&& act) {
   require_aligned(condensed);
   require(n >= 1 && n < std::int64_t{1} << 31 && static_cast<std::int64_t>(condensed.shape(0)) == n * (n - 1) / 2,
           "the condensed matrix of n points has n (n - 1) / 2 entries");
-  require(device >= 0 && device < cuda::device_count(), "no such device");
-  const cuda::Execution on{device, reinterpret_cast<void*>(stream)};
-  const bool on_device = condensed.device_type() == nb::device::cuda::value;
-  std::shared_ptr<const cuda::DistanceBlocks<float>> distances;
-  run_interruptible(nb::none(), [&](Control&) {
-    distances = cuda::blocks_of_matrix(on, {condensed.data(), static_cast<std::uint64_t>(n)}, on_device);
-  });
-  return {on_device ? nb::cast(condensed) : nb::none(), distances, on};
+  const Condensed matrix{condensed.data(), static_cast<std::uint64_t>(n)};
+  run_interruptible(std::move(progress), [&](Control& control) { act(*cuda::blocks_of_matrix(on, matrix, false), control); });
 }
 
 template <class T>
-nb::tuple tree(const BoundSource<T>& source, nb::object progress, std::int64_t block_rows, std::int64_t block_columns) {
-  require(block_rows >= 1 && block_columns >= 1, "a block has a row and a column");
-  SpanningTree<T> found;
-  run_interruptible(std::move(progress), [&](Control& control) {
-    found = cuda::spanning_tree(source.on, *source.distances, {block_rows, block_columns}, control);
-  });
+nb::tuple tree_of(SpanningTree<T>&& found, double rounding) {
   std::vector<std::int64_t> ends;
   std::vector<T> lengths;
+  ends.reserve(2 * found.edges.size());
+  lengths.reserve(found.edges.size());
   for (const Edge<T>& edge : found.edges) {
     ends.insert(ends.end(), {edge.i, edge.j});
     lengths.push_back(edge.length);
   }
   nb::dict work;
   work["rounds"] = found.work.rounds;
-  return nb::make_tuple(numbers(std::move(ends), 2), numbers(std::move(lengths)), work);
+  const std::size_t count = found.edges.size();
+  return nb::make_tuple(to_numpy(std::move(ends), {count, 2}), to_numpy(std::move(lengths)), work, rounding);
 }
 
+nb::tuple tree(const cuda::AnyPoints& x, const std::string& metric, int device, std::uintptr_t stream, std::int64_t memory,
+               nb::object progress) {
+  const cuda::Execution on = cuda::execution(device, stream);
+  const cuda::GivenPoints points = cuda::points_of(x, on);
+  const MetricKind kind = cuda::metric_named(metric);
+  return cuda::with_type_of(points, [&](auto sample) {
+    using T = decltype(sample);
+    SpanningTree<T> found;
+    double rounding = 0;
+    run_interruptible(std::move(progress), [&](Control& control) {
+      const auto source = cuda::blocks_of_points<T>(on, points, kind, cuda::tree_row_bytes * points.rows, memory);
+      found = cuda::spanning_tree<T>(on, *source, {}, control);
+      rounding = source->rounding();
+    });
+    return tree_of(std::move(found), rounding);
+  });
+}
+
+nb::tuple tree_of_matrix(Matrix condensed, std::int64_t n, int device, std::uintptr_t stream, std::int64_t block_rows,
+                         std::int64_t block_columns, nb::object progress) {
+  require(block_rows >= 1 && block_columns >= 1, "a block has a row and a column");
+  const cuda::Execution on = cuda::execution(device, stream);
+  SpanningTree<float> found;
+  with_matrix(condensed, n, on, std::move(progress), [&](cuda::DistanceBlocks<float>& source, Control& control) {
+    found = cuda::spanning_tree<float>(on, source, {block_rows, block_columns}, control);
+  });
+  return tree_of(std::move(found), 0);
+}
+
+// What is known of the landmarks to go on from.
+struct Known {
+  cuda::Rows indices;
+  Any radii;
+  cuda::Rows nearest;
+  Any distances;
+};
 template <class T>
-nb::tuple farthest(const BoundSource<T>& source, std::int64_t k, std::int64_t start, Vector<std::int64_t> indices,
-                   Vector<T> radii, Vector<std::int64_t> nearest, Vector<T> distances, nb::object progress) {
-  const std::int64_t n = source.distances->size(), known = static_cast<std::int64_t>(indices.shape(0));
+Landmarks<T> landmarks_of(const Known& known, std::int64_t k, std::int64_t start, std::int64_t n) {
   require(k >= 1 && k <= n && start >= 0 && start < n, "1 <= k <= n and 0 <= start < n are needed");
-  Landmarks<T> landmarks;
-  if (known > 0) {
-    require_aligned(indices, radii, nearest, distances);
-    bool fits = static_cast<std::int64_t>(radii.shape(0)) == known && static_cast<std::int64_t>(nearest.shape(0)) == n &&
-                static_cast<std::int64_t>(distances.shape(0)) == n;
-    for (std::int64_t place = 0; fits && place < known; ++place) fits = indices.data()[place] >= 0 && indices.data()[place] < n;
-    for (std::int64_t row = 0; fits && row < n; ++row) fits = nearest.data()[row] >= 0 && nearest.data()[row] < known;
-    require(fits, "the landmarks to go on from belong to other points");
-    landmarks.indices.assign(indices.data(), indices.data() + known);
-    landmarks.insertion_radii.assign(radii.data(), radii.data() + known);
-    landmarks.nearest.assign(nearest.data(), nearest.data() + n);
-    landmarks.distances.assign(distances.data(), distances.data() + n);
-  }
-  run_interruptible(std::move(progress), [&](Control& control) {
-    cuda::add_farthest_points(source.on, *source.distances, k, start, landmarks, control);
-  });
-  return nb::make_tuple(numbers(std::move(landmarks.indices)), numbers(std::move(landmarks.insertion_radii)),
-                        numbers(std::move(landmarks.nearest)), numbers(std::move(landmarks.distances)));
+  Landmarks<T> out;
+  const std::size_t count = known.indices.shape(0);
+  if (count == 0) return out;
+  const auto fits = [](const Any& values, std::size_t size) {
+    return values.ndim() == 1 && values.shape(0) == size && values.dtype() == nb::dtype<T>();
+  };
+  require(fits(known.radii, count) && fits(known.distances, static_cast<std::size_t>(n)) &&
+              static_cast<std::int64_t>(known.nearest.shape(0)) == n,
+          "the landmarks to go on from belong to other points");
+  require_aligned(known.indices, known.nearest);
+  require(reinterpret_cast<std::uintptr_t>(known.radii.data()) % alignof(T) == 0 &&
+              reinterpret_cast<std::uintptr_t>(known.distances.data()) % alignof(T) == 0,
+          "an array does not start at a multiple of its item size");
+  (void)cuda::checked_rows(known.indices, n);
+  (void)cuda::checked_rows(known.nearest, static_cast<std::int64_t>(count));
+  const T* const radii = static_cast<const T*>(known.radii.data());
+  const T* const distances = static_cast<const T*>(known.distances.data());
+  out.indices.assign(known.indices.data(), known.indices.data() + count);
+  out.insertion_radii.assign(radii, radii + count);
+  out.nearest.assign(known.nearest.data(), known.nearest.data() + n);
+  out.distances.assign(distances, distances + n);
+  return out;
+}
+template <class T>
+nb::tuple tuple_of(Landmarks<T>&& found, double rounding) {
+  return nb::make_tuple(to_numpy(std::move(found.indices)), to_numpy(std::move(found.insertion_radii)),
+                        to_numpy(std::move(found.nearest)), to_numpy(std::move(found.distances)), rounding);
 }
 
-template <class T>
-void bind_for(nb::module_& m, const char* name) {
-  nb::class_<BoundSource<T>>(m, name, "Distances on the device, block by block.").def("rounding", [](const BoundSource<T>& source) {
-    return source.distances->rounding();
+nb::tuple farthest(const cuda::AnyPoints& x, const std::string& metric, std::int64_t k, std::int64_t start, cuda::Rows indices, Any radii,
+                   cuda::Rows nearest, Any distances, int device, std::uintptr_t stream, std::int64_t memory, nb::object progress) {
+  const cuda::Execution on = cuda::execution(device, stream);
+  const cuda::GivenPoints points = cuda::points_of(x, on);
+  const MetricKind kind = cuda::metric_named(metric);
+  return cuda::with_type_of(points, [&](auto sample) {
+    using T = decltype(sample);
+    Landmarks<T> found = landmarks_of<T>({indices, radii, nearest, distances}, k, start, points.rows);
+    double rounding = 0;
+    run_interruptible(std::move(progress), [&](Control& control) {
+      const auto source = cuda::blocks_of_points<T>(on, points, kind, cuda::landmark_row_bytes * points.rows, memory);
+      cuda::add_farthest_points<T>(on, *source, k, start, found, control);
+      rounding = source->rounding();
+    });
+    return tuple_of(std::move(found), rounding);
   });
-  m.def("spanning_tree", &tree<T>, "source"_a, "progress"_a.none() = nb::none(), "block_rows"_a = cuda::BlockShape{}.rows,
-        "block_columns"_a = cuda::BlockShape{}.columns, "Edges and lengths of the minimum spanning tree, and what it took.");
-  m.def("farthest_points", &farthest<T>, "source"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
-        "nearest"_a.noconvert(), "distances"_a.noconvert(), "progress"_a.none() = nb::none());
+}
+
+nb::tuple farthest_of_matrix(Matrix condensed, std::int64_t n, std::int64_t k, std::int64_t start, cuda::Rows indices, Any radii,
+                             cuda::Rows nearest, Any distances, int device, std::uintptr_t stream, nb::object progress) {
+  const cuda::Execution on = cuda::execution(device, stream);
+  Landmarks<float> found = landmarks_of<float>({indices, radii, nearest, distances}, k, start, n);
+  with_matrix(condensed, n, on, std::move(progress), [&](cuda::DistanceBlocks<float>& source, Control& control) {
+    cuda::add_farthest_points<float>(on, source, k, start, found, control);
+  });
+  return tuple_of(std::move(found), 0);
 }
 
 }  // namespace
 
 void bind_device_graphs(nb::module_& m) {
-  bind_for<float>(m, "DistanceSource32");
-  bind_for<double>(m, "DistanceSource64");
-  m.def("matrix_source", &matrix_source, "condensed"_a.noconvert(), "n"_a, "device"_a = 0, "stream"_a = 0);
+  m.def("spanning_tree", &tree, "x"_a.noconvert(), "metric"_a, "device"_a = 0, "stream"_a = 0, "memory"_a = 0,
+        "progress"_a.none() = nb::none(),
+        "Edges and lengths of the minimum spanning tree, what it took, and a bound on the rounding of the distances.");
+  m.def("spanning_tree_of_matrix", &tree_of_matrix, "condensed"_a.noconvert(), "n"_a, "device"_a = 0, "stream"_a = 0,
+        "block_rows"_a = cuda::BlockShape{}.rows, "block_columns"_a = cuda::BlockShape{}.columns, "progress"_a.none() = nb::none());
+  m.def("farthest_points", &farthest, "x"_a.noconvert(), "metric"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
+        "nearest"_a.noconvert(), "distances"_a.noconvert(), "device"_a = 0, "stream"_a = 0, "memory"_a = 0,
+        "progress"_a.none() = nb::none(), "Landmarks, and a bound on the rounding of the distances.");
+  m.def("farthest_points_of_matrix", &farthest_of_matrix, "condensed"_a.noconvert(), "n"_a, "k"_a, "start"_a, "indices"_a.noconvert(),
+        "radii"_a.noconvert(), "nearest"_a.noconvert(), "distances"_a.noconvert(), "device"_a = 0, "stream"_a = 0,
+        "progress"_a.none() = nb::none());
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "cuda/cloud.hpp"
 #include "cuda/device.hpp"
 #include "rips/edge_order.hpp"
 
@@ -14,14 +15,23 @@ class DistanceBlocks {
  public:
   virtual ~DistanceBlocks() = default;
   virtual std::int64_t size() const = 0;
+  // Rows and columns of a block begin at multiples of this and are at most as many; 0: blocks are free.
+  virtual std::int64_t side() const { return 0; }
   // Queues on the stream: rows [i0, i1) against columns [j0, j1), to out[(i - i0) * (j1 - j0) + (j - j0)]. What stands on the
   // diagonal is not looked at.
-  virtual void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, T* out) const = 0;
+  virtual void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, T* out) = 0;
+  // One row against all, likewise.
+  virtual void row(const Execution& on, std::int64_t i, T* out) = 0;
   // Bound on the rounding of the distances, where the source knows one.
   virtual double rounding() const { return 0; }
 };
 
 // The entries of a matrix: copied to the device, or read where they are.
-std::shared_ptr<const DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device);
+std::shared_ptr<DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device);
+
+// The distances that pairwise computes. `fixed`: bytes that the caller takes besides; `budget` as there.
+template <class T>
+std::shared_ptr<DistanceBlocks<T>> blocks_of_points(const Execution& on, const GivenPoints& points, MetricKind metric,
+                                                    std::int64_t fixed, std::int64_t budget);
 
 }  // namespace topo_interp::cuda

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "cuda/rounding.cuh"
+#include "cuda/tiles.cuh"
 #include "cuda/warps.cuh"
 #include "rips/edge_order.hpp"
 #include "rips/relations.hpp"
@@ -31,14 +33,49 @@ class CondensedBlocks final : public DistanceBlocks<float> {
     matrix_.lengths = held_.data();
   }
   std::int64_t size() const override { return static_cast<std::int64_t>(matrix_.n); }
-  void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, float* out) const override {
+  void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, float* out) override {
     launch_items(on, (i1 - i0) * (j1 - j0), CondensedEntry{matrix_, static_cast<std::uint64_t>(i0), static_cast<std::uint64_t>(j0),
                                                            static_cast<std::uint64_t>(j1 - j0), out});
   }
 
+  void row(const Execution& on, std::int64_t i, float* out) override { block(on, i, i + 1, 0, size(), out); }
+
  private:
   Condensed matrix_;
   DeviceBuffer<float> held_;
+};
+
+template <class T>
+class PointBlocks final : public DistanceBlocks<T> {
+ public:
+  PointBlocks(const Execution& on, const GivenPoints& points, MetricKind metric, std::int64_t fixed, std::int64_t budget)
+      : plan_(plan_memory({points.rows, prepared_row_bytes<T>(points, metric), static_cast<std::int64_t>(sizeof(T)), 1, fixed},
+                          budget_of(budget))),
+        preparation_({points}, metric, on),
+        cloud_(points, preparation_, plan_.side, plan_.streamed, on),
+        maker_(preparation_.rules(), on, true) {}
+  std::int64_t size() const override { return cloud_.rows(); }
+  std::int64_t side() const override { return cloud_.side(); }
+  void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, T* out) override {
+    const Operand<T> x = cloud_.block(i0 / side()), y = cloud_.block(j0 / side());
+    maker_.panel(x, y, i0 == j0, out, j1 - j0);
+    if (i0 == j0) complete_diagonal(on, out, i1 - i0, j1 - j0);
+  }
+  void row(const Execution& on, std::int64_t i, T* out) override {
+    const ChosenRows<T> chosen(cloud_, {static_cast<std::int32_t>(i)});
+    for (std::int64_t b = 0; b < cloud_.blocks(); ++b) {
+      maker_.panel(chosen.operand(), cloud_.block(b), false, out + cloud_.first_row(b), size());
+      cloud_.prefetch(b + 1);
+    }
+    synchronize(on);  // the chosen row goes away
+  }
+  double rounding() const override { return proved_rounding(preparation_, maker_.stats()); }
+
+ private:
+  const MemoryPlan plan_;
+  const Preparation<T> preparation_;
+  Cloud<T> cloud_;
+  PanelMaker<T> maker_;
 };
 
 // Bits that compare as the lengths do: those of numbers that are not negative.
@@ -134,13 +171,20 @@ struct LandmarkBody {
 
 }  // namespace
 
-std::shared_ptr<const DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device) {
+std::shared_ptr<DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device) {
   const DeviceGuard guard(on.device);
   return std::make_shared<CondensedBlocks>(on, matrix, on_device);
 }
 
 template <class T>
-SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& distances, const BlockShape& shape, Control& control) {
+std::shared_ptr<DistanceBlocks<T>> blocks_of_points(const Execution& on, const GivenPoints& points, MetricKind metric,
+                                                    std::int64_t fixed, std::int64_t budget) {
+  const DeviceGuard guard(on.device);
+  return std::make_shared<PointBlocks<T>>(on, points, metric, fixed, budget);
+}
+
+template <class T>
+SpanningTree<T> spanning_tree(const Execution& on, DistanceBlocks<T>& distances, const BlockShape& shape, Control& control) {
   const DeviceGuard guard(on.device);
   const std::int64_t n = distances.size();
   SpanningTree<T> tree;
@@ -150,7 +194,9 @@ SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& dist
   const DeviceBuffer<Word> order(n);
   const DeviceBuffer<std::uint32_t> index(n);
   const Nearest nearest{order.data(), index.data()};
-  const DeviceBuffer<T> block(std::min(shape.rows, n) * std::min(shape.columns, n));
+  const std::int64_t side = distances.side();
+  const std::int64_t height = std::min(side > 0 ? side : shape.rows, n), width = std::min(side > 0 ? side : shape.columns, n);
+  const DeviceBuffer<T> block(height * width);
   std::vector<Edge<T>> best(static_cast<std::size_t>(n));
   constexpr Edge<T> none{std::numeric_limits<T>::infinity(), std::numeric_limits<std::int32_t>::max(), -1};
   while (static_cast<std::int64_t>(tree.edges.size()) + 1 < n) {
@@ -161,11 +207,11 @@ SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& dist
     fill_bytes(on, index.data(), 0xff, n);
     control.done.store(0);
     control.total.store(n);
-    for (std::int64_t i0 = 0; i0 < n; i0 += shape.rows) {
-      const std::int64_t i1 = std::min(i0 + shape.rows, n);
+    for (std::int64_t i0 = 0; i0 < n; i0 += height) {
+      const std::int64_t i1 = std::min(i0 + height, n);
       // Columns from the rows' own block on: the pairs before were seen from the other side.
-      for (std::int64_t j0 = i0; j0 < n; j0 += shape.columns) {
-        const std::int64_t j1 = std::min(j0 + shape.columns, n);
+      for (std::int64_t j0 = i0; j0 < n; j0 += width) {
+        const std::int64_t j1 = std::min(j0 + width, n);
         distances.block(on, i0, i1, j0, j1, block.data());
         launch_warps(on, i1 - i0, RowNearestBody<T>{block.data(), i0, j0, j1 - j0, labels.data(), nearest});
         launch_items(on, j1 - j0, ColumnNearest<T>{block.data(), i0, j0, i1 - i0, j1 - j0, labels.data(), nearest});
@@ -194,7 +240,7 @@ SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& dist
 }
 
 template <class T>
-void add_farthest_points(const Execution& on, const DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
+void add_farthest_points(const Execution& on, DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
                          Landmarks<T>& landmarks, Control& control) {
   const DeviceGuard guard(on.device);
   const std::int64_t n = distances.size();
@@ -225,7 +271,7 @@ void add_farthest_points(const Execution& on, const DistanceBlocks<T>& distances
     landmarks.indices.push_back(row);
     landmarks.insertion_radii.push_back(radius);
     fill_bytes(on, chosen.data() + row, 1, 1);
-    distances.block(on, row, row + 1, 0, n, lengths.data());
+    distances.row(on, row, lengths.data());
     fill_bytes(on, lengths.data() + row, 0, 1);
     std::tie(radius, row) = update(lengths.data(), place);
     control.done.store(place + 1);
@@ -235,8 +281,10 @@ void add_farthest_points(const Execution& on, const DistanceBlocks<T>& distances
 }
 
 #define TOPO_INTERP_INSTANTIATE(T)                                                                                              \
-  template SpanningTree<T> spanning_tree(const Execution&, const DistanceBlocks<T>&, const BlockShape&, Control&);              \
-  template void add_farthest_points(const Execution&, const DistanceBlocks<T>&, std::int64_t, std::int64_t, Landmarks<T>&, Control&);
+  template std::shared_ptr<DistanceBlocks<T>> blocks_of_points(const Execution&, const GivenPoints&, MetricKind, std::int64_t,    \
+                                                               std::int64_t);                                                   \
+  template SpanningTree<T> spanning_tree(const Execution&, DistanceBlocks<T>&, const BlockShape&, Control&);              \
+  template void add_farthest_points(const Execution&, DistanceBlocks<T>&, std::int64_t, std::int64_t, Landmarks<T>&, Control&);
 TOPO_INTERP_INSTANTIATE(float)
 TOPO_INTERP_INSTANTIATE(double)
 #undef TOPO_INTERP_INSTANTIATE

@@ -10,18 +10,20 @@
 
 namespace topo_interp::cuda {
 
-struct BlockShape {
+struct BlockShape {  // where the blocks of the source are free
   std::int64_t rows = 4096, columns = 8192;
 };
+// Bytes for each point, beside the block and the source.
+inline constexpr std::int64_t tree_row_bytes = 16, landmark_row_bytes = 25;
 
 // The tree of the CPU: edges ordered by (length, i, j), so that there is one. Boruvka's algorithm with one pass over all pairs
 // a round: `work.rounds` says how many.
 template <class T>
-SpanningTree<T> spanning_tree(const Execution& on, const DistanceBlocks<T>& distances, const BlockShape& shape, Control& control);
+SpanningTree<T> spanning_tree(const Execution& on, DistanceBlocks<T>& distances, const BlockShape& shape, Control& control);
 
 // As add_farthest_points of the CPU, which says what the arguments are.
 template <class T>
-void add_farthest_points(const Execution& on, const DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
+void add_farthest_points(const Execution& on, DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
                          Landmarks<T>& landmarks, Control& control);
 
 }  // namespace topo_interp::cuda

@@ -28,6 +28,9 @@ from topo_interp.progress import progress as progress_line
 
 __all__ = ["Source", "open_source"]
 
+# Kept of each row in the first pass of the spanning tree: 128 bytes; shorter lists are used up sooner, longer ones cost more.
+_NEIGHBORS = 16
+
 Report = Callable[[int, int, int], None] | None  # called with phase, done, total
 
 
@@ -73,6 +76,14 @@ class Source:
     def largest_distortion(self, landmarks: np.ndarray, nearest: np.ndarray, up_to: float, report: Report) -> float:
         """How much less a distance can be than those of the landmarks of its ends."""
         return cpu.largest_distortion(self.native, landmarks, nearest, up_to, self.threads, report)
+
+    def spanning_tree(self, report: Report) -> tuple[np.ndarray, np.ndarray]:
+        """Edges and lengths of the minimum spanning tree, in order."""
+        return cpu.spanning_tree(self.native, _NEIGHBORS, threads=self.threads, progress=report)[:2]
+
+    def farthest_points(self, k: int, first: int, known: tuple[np.ndarray, ...], report: Report) -> tuple[np.ndarray, ...]:
+        """Indices and insertion radii of k landmarks, the nearest one of every row, and the distance to it."""
+        return cpu.farthest_points(self.native, k, first, *known, self.threads, report)
 
     def in_units(self, lengths: np.ndarray) -> np.ndarray:
         """Distances of the kernels in units of the given points, read-only."""
@@ -131,6 +142,24 @@ class DeviceSource(Source):
             )
         self.bounds.append(bound)
         return found
+
+    def spanning_tree(self, report: Report) -> tuple[np.ndarray, np.ndarray]:
+        """As of a Source, on the device."""
+        with self._memory("the spanning tree", "take fewer rows"):
+            edges, lengths, _, bound = self.points.kernels.spanning_tree(
+                self.native, self.metric_name, progress=report, **self._place
+            )
+        self.bounds.append(bound)
+        return edges, lengths
+
+    def farthest_points(self, k: int, first: int, known: tuple[np.ndarray, ...], report: Report) -> tuple[np.ndarray, ...]:
+        """As of a Source, on the device."""
+        with self._memory("the landmarks", "take fewer rows"):
+            *found, bound = self.points.kernels.farthest_points(
+                self.native, self.metric_name, k, first, *known, progress=report, **self._place
+            )
+        self.bounds.append(bound)
+        return tuple(found)
 
     def rounding(self) -> float:
         """Bound on the rounding of the distances of the calls so far."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp._native import cpu
 from topo_interp.geometry._source import Source, frozen, open_source, reported, whole_number
 from topo_interp.metrics import Metric
 
@@ -61,6 +60,7 @@ def farthest_points(
     metric: str | Metric = "euclidean",
     threads: int | None = None,
     progress: bool = False,
+    device: str = "cpu",
 ) -> Landmarks:
     """The first k rows of the greedy order: each is the farthest from those before it (the smallest index of several).
 
@@ -79,13 +79,14 @@ def farthest_points(
         metric: a name or a Metric; for a dissimilarity that is no metric the order is defined and its covering is not proved.
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
+        device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device.
 
     Raises:
         InputError: k or start is out of range, or start has another number of rows or another metric.
 
     Cost: n k distances (less those of the landmarks to go on from); memory for one copy of the points.
     """
-    source = open_source(x, metric, threads, rounding=True)
+    source = open_source(x, metric, threads, rounding=True, device=device)
     before = start if isinstance(start, Landmarks) else None
     k = whole_number(k, "k", 1 if before is None else len(before), source.n, f"there are {source.n} rows")
     if before is None:
@@ -101,7 +102,7 @@ def farthest_points(
         radii, distances = (_to_kernel(source, a) for a in (before.insertion_radii, before.distances))
         known = (before.indices, radii, before.nearest, distances)
     with reported(progress, "farthest points") as report:
-        indices, radii, nearest, distances = cpu.farthest_points(source.native, k, first, *known, source.threads, report)
+        indices, radii, nearest, distances = source.farthest_points(k, first, known, report)
     radii[1:] = source.in_units(radii[1:].copy())
     distances = source.in_units(distances)
     rounding = max(source.rounding(), 0.0 if before is None else before.rounding)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp._native import cpu
 from topo_interp.geometry._source import frozen, open_source, reported
 from topo_interp.metrics import Metric
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     import networkx
 
 __all__ = ["SpanningTree", "spanning_tree"]
-
-_NEIGHBORS = 16  # kept in the first pass: 128 bytes a row; shorter lists are used up sooner, longer ones cost more to keep
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,7 +81,7 @@ class SpanningTree:
 
 
 def spanning_tree(
-    x: Any, *, metric: str | Metric = "euclidean", threads: int | None = None, progress: bool = False
+    x: Any, *, metric: str | Metric = "euclidean", threads: int | None = None, progress: bool = False, device: str = "cpu"
 ) -> SpanningTree:
     """The minimum spanning tree of the rows of ``x``, for the distances that ``pairwise_distances`` defines, bit for bit.
 
@@ -102,14 +99,19 @@ def spanning_tree(
         metric: a name or a Metric; any dissimilarity will do.
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
+        device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device. There Boruvka's
+            rounds take one pass over all pairs each: at most log2(n), usually about a third of that.
 
     Raises:
         InputError: a wrong x, metric or number of threads.
+        BudgetError: not even a few blocks of rows fit the device.
+        MissingEngineError: no CUDA module, driver or device.
 
-    Cost: n^2 d / 2 multiply-adds; memory for one copy of the points and about 1 kB a row (1.4 kB for float64).
+    Cost: n^2 d / 2 multiply-adds; memory for one copy of the points and about 1 kB a row (1.4 kB for float64). On the device
+    as many multiply-adds for each round, and 16 bytes a row beside the points and one block of distances.
     """
-    source = open_source(x, metric, threads, rounding=True)
+    source = open_source(x, metric, threads, rounding=True, device=device)
     phases = ("nearest neighbors", "rows looked at again", "pairs of components")
     with reported(progress, *phases) as report:
-        edges, lengths, _ = cpu.spanning_tree(source.native, _NEIGHBORS, threads=source.threads, progress=report)
+        edges, lengths = source.spanning_tree(report)
     return SpanningTree(frozen(edges), source.in_units(lengths), source.n, source.metric_name, source.rounding())
