@@ -178,14 +178,8 @@ def _backward(
     columns: dict[int, tuple[int, int]] = {}
     kernel = []
     for k in range(size):
-        image, preimage = _combination(inverse, images[k]), 1 << k
-        while image:
-            pivot = image.bit_length() - 1
-            if pivot not in columns:
-                columns[pivot] = (image, preimage)
-                break
-            image, preimage = image ^ columns[pivot][0], preimage ^ columns[pivot][1]
-        else:
+        preimage = _inserted(_combination(inverse, images[k]), 1 << k, columns)
+        if preimage:
             kernel.append((preimage, now))
     kept = [(columns[k][1], born) for k, (_, born) in enumerate(basis) if k in columns]
     return kernel + kept, [born for k, (_, born) in enumerate(basis) if k not in columns]
@@ -195,13 +189,7 @@ def _coordinates_in(basis: list[int]) -> list[int]:
     """For every unit vector its coordinates in a basis."""
     columns: dict[int, tuple[int, int]] = {}
     for k, vector in enumerate(basis):
-        own = 1 << k
-        while vector:
-            pivot = vector.bit_length() - 1
-            if pivot not in columns:
-                columns[pivot] = (vector, own)
-                break
-            vector, own = vector ^ columns[pivot][0], own ^ columns[pivot][1]
+        _inserted(vector, 1 << k, columns)
     out = []
     for k in range(len(basis)):
         vector, own = 1 << k, 0
@@ -210,6 +198,17 @@ def _coordinates_in(basis: list[int]) -> list[int]:
             vector, own = vector ^ column, own ^ more
         out.append(own)
     return out
+
+
+def _inserted(vector: int, own: int, columns: dict[int, tuple[int, int]]) -> int:
+    """Reduces a vector and keeps it with the combination that gave it; the combination where the vector came to nothing, else 0."""
+    while vector:
+        pivot = vector.bit_length() - 1
+        if pivot not in columns:
+            columns[pivot] = (vector, own)
+            return 0
+        vector, own = vector ^ columns[pivot][0], own ^ columns[pivot][1]
+    return own
 
 
 def _reduced(vector: int, columns: dict[int, int]) -> int:
