@@ -222,8 +222,9 @@ def match_cycles(
     through images in a common complex: Reani and Bobrowski, arXiv:2101.00698).
 
     A verdict is *ambiguous*, and never guessed, where lengths that are off by as much as the certificates allow (rounding, a
-    projection, landmarks) could turn it: cycles within that of the first one seen differ, or a bar is not longer than twice its bound, or two
-    bars around the common cycle are born or end within it of each other.
+    projection, landmarks) could turn it: cycles within that of the first one seen differ, a bar is not longer than twice its bound, or
+    a bar that could trade places with one of the two sees the common cycle. What of this is proved and what is not stands in that
+    module.
 
     >>> import numpy as np, topo_interp as ti
     >>> far, small = np.array([9.0, 0.0]), ti.shapes.circle(20)
