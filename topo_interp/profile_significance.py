@@ -122,11 +122,10 @@ def run_tests(
     untested = _untested(results, recipes, how)
     if len(untested) == len(results):
         return None
-    options = {"n_jobs": n_jobs, "progress": progress}
     readable = [site for site in sites if any((site, name) not in untested for name in recipes)]
-    table = significance_table(store, recipes, how, readable, skip=untested, **options)  # type: ignore[arg-type]
+    table = significance_table(store, recipes, how, readable, skip=untested, n_jobs=n_jobs, progress=progress)
     tests = ProfileTests(how, table, untested=MappingProxyType(untested))
-    found, undetermined = _detectable(store, recipes, tests, **options)
+    found, undetermined = _detectable(store, recipes, tests, n_jobs=n_jobs, progress=progress)
     planes = _planes(store, recipes, tests, progress)
     return dataclasses.replace(
         tests,
@@ -190,14 +189,12 @@ def _planes(
             of_site = loops[loops["site"] == site]
             name = str(of_site["recipe"].loc[of_site["p_max_t"].idxmin()])
             try:
-                pair = (
-                    loop_plane(recipes[name], store[site]),
-                    drawn_loop_plane(recipes[name], store[site], null, seed=tests.how.seed, site=site, rows_table=table),
-                )
+                data = loop_plane(recipes[name], store[site])
+                drawn = drawn_loop_plane(recipes[name], store[site], null, seed=tests.how.seed, site=site, rows_table=table)
             except InputError:  # a picture is no result: a draw that can not be drawn loses nothing else
-                pair = (None, None)
-            if pair[0] is not None and pair[1] is not None:
-                out[site] = (name, *pair)
+                data = drawn = None
+            if data is not None and drawn is not None:
+                out[site] = (name, data, drawn)
             line.advance()
     return out
 

@@ -78,7 +78,7 @@ def _metric(profile: Profile, result: SiteResult, dim: int) -> dict[str, Any]:
     line: dict[str, Any] = {"name": result.recipe, "verdict": found, "state": {True: "yes", False: "no", None: "untested"}[found]}
     d = result.diagrams
     if d is None:
-        return {**line, "words": "failed", "length": "", "null": "", "p": "", "one_coordinate": False}
+        return {**line, "words": "failed", "length": "", "null": "", "p": "", "p_value": None, "one_coordinate": False}
     from topo_interp.summaries.scalars import max_persistence
 
     length = max_persistence(dim, censored="close")(d) / d.scale if d.scale else math.nan
@@ -89,6 +89,7 @@ def _metric(profile: Profile, result: SiteResult, dim: int) -> dict[str, Any]:
         "length": f"{length:.3g}" if math.isfinite(length) else "no unit",
         "null": "" if test is None else _spread(test["null_mean"], test["null_sd"]),
         "p": "" if test is None else f"{test['p_max_t']:.2g}",
+        "p_value": None if test is None else float(test["p_max_t"]),
         "one_coordinate": result.baselines.get("top_coordinate_share", 0.0) > _MOSTLY and d.metric in _SEES_COORDINATES,
     }
 
@@ -119,7 +120,7 @@ def _significance(profile: Profile, site: str, dim: int, metrics: list[dict[str,
     tested = [m for m in metrics if m["verdict"] is not None]
     if not tested:
         return "not tested" + (f": {reason}" if (reason := next((w for (s, _), w in tests.untested.items() if s == site), "")) else ".")
-    p = ", ".join(f"p {p_words(float(m['p']), tests.how.draws)} ({m['name']})" for m in tested)
+    p = ", ".join(f"p {p_words(m['p_value'], tests.how.draws)} ({m['name']})" for m in tested)
     said = f"{p}; adjusted for all {tests.tests} tests of this report (max-T, {tests.how.draws} draws of {tests.null})."
     if any(m["verdict"] for m in tested) or site not in tests.silent():
         return said
