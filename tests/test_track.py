@@ -106,10 +106,22 @@ def test_two_processes_give_the_same(found):
         pd.testing.assert_frame_equal(getattr(other, name)(), getattr(found, name)(), check_exact=True)
 
 
+def test_row_counts_are_equalized_and_it_is_said():
+    whole, rows = {step: made_store(step) for step in STEPS}, np.r_[3:40]
+    found = ti.track({**whole, 5: whole[5].select(rows)}, RIPS, subsamples=0, progress=False)
+    same = ti.track({step: store.select(rows) for step, store in whole.items()}, RIPS, subsamples=0, progress=False)
+    pd.testing.assert_frame_equal(found.to_frame(), same.to_frame(), check_exact=True)
+    pd.testing.assert_frame_equal(found.drift(), same.drift(), check_exact=True)
+    assert "from 37 (step 5) to 40 rows (step 0)" in found.about["rows"] and "the 37 rows that every store has" in found.about["rows"]
+    assert same.about["rows"] == ""
+    with pytest.raises(ti.InputError, match="20 and 10 rows"):
+        ti.track({0: whole[0].select(np.arange(20)), 5: whole[5].select(np.arange(30, 40))}, RIPS, progress=False)
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"item": np.arange(39)}, "40 and 39 rows"),
+        ({"item": np.arange(39), "kind": np.r_[np.arange(38) % 3, 7]}, "column 'kind' is 2 and 7 in row 38"),
         ({"item": np.arange(40)}, "columns kind only in the first, none only in the second"),
         ({"item": np.arange(40), "kind": np.r_[np.arange(39) % 3, 7]}, "column 'kind' is 0 and 7 in row 39"),
     ],

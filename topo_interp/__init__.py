@@ -132,6 +132,7 @@ from topo_interp.point_cloud import PointCloud as PointCloud
 from topo_interp.profile import Profile as Profile
 from topo_interp.profile import profile as profile
 from topo_interp.profile_inputs import report_recipes as report_recipes
+from topo_interp.report.comparison_figures import plot_comparison as plot_comparison
 from topo_interp.summaries._base import Summary as Summary
 from topo_interp.summaries._base import Vectorization as Vectorization
 from topo_interp.summaries.baselines import baselines as baselines

@@ -28,7 +28,7 @@ from topo_interp.inference.nulls import permuted_pairing
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, one_blas_thread, parallel, run_draws
 from topo_interp.profile import Profile, error_message, profile
 from topo_interp.profile_inputs import named_recipes
-from topo_interp.track import row_difference
+from topo_interp.track_inputs import row_difference
 
 if TYPE_CHECKING:
     import pandas as pd

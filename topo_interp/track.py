@@ -22,17 +22,18 @@ from topo_interp.comparison.drift import unpaired_drift
 from topo_interp.comparison.events import Change, Lengths, changes, longest_bars
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
-from topo_interp.profile import Profile, SiteResult, about_store, error_message, read_site
+from topo_interp.profile import Profile, SiteResult, about_store, read_site
 from topo_interp.profile_inputs import named_recipes
 from topo_interp.progress import progress as progress_line
 from topo_interp.track_cache import RANKS, Plan, opened, pair_result, site_result
+from topo_interp.track_inputs import checked_metrics, opened_stores
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from topo_interp.activations.store import ActivationStore
 
-__all__ = ["PairResult", "Track", "row_difference", "track"]
+__all__ = ["PairResult", "Track", "track"]
 
 
 class PairResult(NamedTuple):
@@ -62,7 +63,8 @@ class Track:
             (subsamples, degree, rank).
         pairs: paired measures of each step with the first step and with the one before.
         metrics: loss, accuracy and the like, one row per step with the column ``step``; None when not given.
-        about: version, date, subsamples, seed, and how many results were computed or came from the cache.
+        about: version, date, subsamples, seed, how many results were computed or came from the cache, and whether rows were left
+            out to make their numbers equal.
     """
 
     profiles: Mapping[int, Profile]
@@ -294,7 +296,8 @@ def track(
 
     Args:
         stores: step -> ActivationStore, or the folder of one. All hold the same row table, since every summary depends on
-            which rows and on how many there are.
+            which rows and on how many there are; where some lack rows, all are cut to the rows that every store has, and
+            ``about["rows"]`` says so.
         recipes: one recipe, several, or a dict of named ones.
         metrics: loss, accuracy ... with a column ``step`` (or the steps as index); joined to the tables by step.
         baselines: compute the plain numbers that often explain the topological ones, too.
@@ -321,8 +324,8 @@ def track(
     if subsamples != 0 and subsamples < 10:
         raise InputError(f"subsamples is {subsamples}; give 0 (no events) or at least 10")
     plan, kept = Plan(int(subsamples), int(seed), bool(baselines)), opened(cache, resume)
-    ready, failed = _opened(stores)
-    table = _metrics(metrics, ready)
+    ready, failed, note = opened_stores(stores)
+    table = checked_metrics(metrics, ready)
     sites = list(dict.fromkeys(site for store in ready.values() for site in store))
     threads = max(1, default_threads() // n_jobs)
     results: dict[int, list[SiteResult]] = {step: [] for step in ready}
@@ -360,14 +363,14 @@ def track(
         step: Profile(tuple(found), MappingProxyType(named), MappingProxyType(about_store(ready[step])))
         for step, found in results.items()
     }
-    about = _about(plan, computed, len(keys) + len(pair_keys))
+    about = _about(plan, computed, len(keys) + len(pair_keys), note)
     failed = {step: failed[step] for step in sorted(failed)}
     return Track(
         MappingProxyType(profiles), MappingProxyType(failed), MappingProxyType(lengths), tuple(pairs), table, about
     )
 
 
-def _about(plan: Plan, computed: int, results: int) -> Mapping[str, Any]:
+def _about(plan: Plan, computed: int, results: int, note: str) -> Mapping[str, Any]:
     import topo_interp
 
     return MappingProxyType(
@@ -378,6 +381,7 @@ def _about(plan: Plan, computed: int, results: int) -> Mapping[str, Any]:
             "seed": plan.seed,
             "computed": computed,
             "results": results,
+            "rows": note,
         }
     )
 
@@ -398,79 +402,6 @@ def _each(jobs: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: in
     # Processes, because not every engine releases the GIL; a few jobs wait, so that not all clouds are in memory at once.
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)
     yield from parallel(joblib.delayed(function)(*arguments) for function, arguments in jobs)
-
-
-def _opened(stores: Mapping[int, Any]) -> tuple[dict[int, ActivationStore], dict[int, str]]:
-    """The stores that can be read, by step in order, and what is wrong with the others."""
-    from topo_interp.activations.from_arrays import store_from_arrays
-    from topo_interp.activations.store import ActivationStore, open_store
-
-    if not isinstance(stores, Mapping) or not stores:
-        raise InputError("stores holds no step; give {step: store}, such as {0: 'run/step-0', 100: 'run/step-100'}")
-    for step in stores:
-        if isinstance(step, bool) or not isinstance(step, (int, np.integer)):
-            raise InputError(f"the step {step!r} is a {type(step).__name__}; steps are integers: {{0: store, 100: store}}")
-    ready: dict[int, ActivationStore] = {}
-    tables: dict[int, pd.DataFrame] = {}
-    failed: dict[int, str] = {}
-    for step in sorted(int(step) for step in stores):
-        given = stores[step]
-        try:
-            if isinstance(given, (str, os.PathLike)):
-                given = open_store(given)
-            elif not isinstance(given, ActivationStore):
-                given = store_from_arrays(dict(given))
-            tables[step] = given.rows
-            ready[step] = given
-        except Exception as error:  # noqa: BLE001 - named in the result
-            failed[step] = error_message(error)
-    if not ready:
-        step, message = next(iter(failed.items()))
-        raise InputError(f"none of the {len(failed)} checkpoints can be read; step {step}: {message}")
-    first = next(iter(ready))
-    for step in ready:
-        difference = row_difference(tables[first], tables[step])
-        if difference:
-            raise InputError(
-                f"the stores of step {first} and step {step} hold different rows: {difference}; capture every checkpoint with "
-                "one probe set, or bring both to the same rows with store.select"
-            )
-    return ready, failed
-
-
-def row_difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
-    """In what two row tables differ, "" when they are the same."""
-    if len(a) != len(b):
-        return f"{len(a)} and {len(b)} rows"
-    if list(a.columns) != list(b.columns):
-        only = [[str(c) for c in x.columns if c not in y.columns] for x, y in ((a, b), (b, a))]
-        return f"columns {', '.join(only[0]) or 'none'} only in the first, {', '.join(only[1]) or 'none'} only in the second"
-    for name in a.columns:
-        left, right = (x[name].reset_index(drop=True).astype(object) for x in (a, b))
-        off = np.flatnonzero(~((left == right) | (left.isna() & right.isna())).to_numpy(dtype=bool))
-        if len(off):
-            return f"column {str(name)!r} is {left[off[0]]!r} and {right[off[0]]!r} in row {off[0]} ({len(off)} rows differ)"
-    if not a.index.equals(b.index):
-        return "the rows are numbered differently"
-    return ""
-
-
-def _metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.DataFrame | None:
-    if metrics is None:
-        return None
-    table = metrics.copy() if "step" in metrics else metrics.rename_axis("step").reset_index()
-    if table["step"].duplicated().any():
-        twice = table["step"][table["step"].duplicated()].iloc[0]
-        raise InputError(f"metrics have step {twice} more than once; one row per step is needed")
-    if not set(table["step"]) & set(steps):
-        raise InputError(
-            f"metrics have none of the steps {', '.join(map(str, list(steps)[:5]))}; give them in a column 'step'"
-        )
-    table["step"] = table["step"].astype("int64")
-    taken = {"site", "recipe", "dim", "n", "d", "bars", "status", "error", "warnings", "entropy"} & set(table)
-    if taken:
-        raise InputError(f"the metrics' column {min(taken)!r} has the name of a column of the table; rename it")
-    return table.sort_values("step", ignore_index=True)
 
 
 def _bound(d: Diagrams) -> float:

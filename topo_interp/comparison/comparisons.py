@@ -56,7 +56,7 @@ def compare(
 ) -> pandas.DataFrame:
     """Every site of one store against every site of another, as a tidy table.
 
-    Columns: site_a, site_b, measure, value, forward, backward, n, convention. ``frame.pivot(index="site_a",
+    Columns: site_a, site_b, measure, value, forward, backward, n, convention. ``ti.plot_comparison(frame)`` draws it, ``frame.pivot(index="site_a",
     columns="site_b", values="value")`` is the matrix.
 
     >>> import topo_interp as ti

@@ -118,6 +118,8 @@ def _summary(track: Track, events: pd.DataFrame) -> str:
     rows = sorted({r.n for profile in track.profiles.values() for r in profile.results if r.n})
     steps = f"{len(track.steps)} steps from {track.steps[0]} to {track.steps[-1]}" if len(track.steps) > 1 else "one step"
     sentences = [f"The shape of {'the same ' if rows else ''}{rows[0] if rows else 'no'} rows was followed over {steps} at {len(track.sites)} sites."]
+    if track.about.get("rows"):
+        sentences.append(f"Note that {track.about['rows']}.")
     if not track.about["subsamples"]:
         sentences.append("No subsamples were drawn, so that changes can not be told from noise.")
     elif len(events):
