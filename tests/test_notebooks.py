@@ -71,7 +71,7 @@ def asserts_at_top(source: str) -> int:
 
 def test_the_notebooks_are_found():
     names = [path.stem for path in NOTEBOOKS]
-    assert {"01_circle_to_diagram", "02_layers_of_minilm"} <= set(names), names
+    assert {"01_circle_to_diagram", "02_layers_of_minilm", "04_learning_to_add", "05_digits_layer_by_step"} <= set(names), names
 
 
 @every_notebook
