@@ -231,7 +231,7 @@ class Track:
             )
         if recipe is not None and recipe not in self.recipes:
             raise InputError(f"the track has no recipe {recipe!r}; it has {', '.join(map(repr, self.recipes))}")
-        ready, failed = _opened({step: stores[step] for step in self.steps})
+        ready, failed, _ = opened_stores({step: stores[step] for step in self.steps})
         if failed:
             step, message = next(iter(failed.items()))
             raise InputError(f"step {step} can not be read any more: {message}")
