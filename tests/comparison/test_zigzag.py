@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_zigzag import flag, homology, zigzag_intervals
+from oracle_zigzag import flag, generalized_rank, homology, zigzag_intervals
 
 import topo_interp as ti
 from topo_interp.homology.flag_complex import flag_complex, triangle_count
+from topo_interp.homology.zigzag_module import intervals_of
 
 KNN = ti.NeighborGraphs(k=3)
 
@@ -49,6 +50,27 @@ def test_intervals_are_those_of_the_generalized_ranks(seed, n, steps, through):
         assert intervals(found, dim) == zigzag_intervals(spaces, dim)
     assert found.edges.tolist() == [sum(len(s) == 2 for s in space) for space in spaces]
     assert found.triangles.tolist() == [sum(len(s) == 3 for s in space) for space in spaces]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 6))
+def test_any_zigzag_of_vector_spaces(seed, spaces):
+    """Maps in any direction and of any rank: complexes small enough for the oracle seldom tangle three spaces."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(0, 4, spaces).tolist()
+    arrows, maps = [], []
+    for k in range(spaces - 1):
+        forward = bool(rng.integers(2))
+        a, b = (k, k + 1) if forward else (k + 1, k)
+        matrix = rng.integers(0, 2, (sizes[b], sizes[a])).astype(np.uint8)
+        arrows.append((a, b, matrix))
+        maps.append((forward, [sum(1 << i for i in np.flatnonzero(column).tolist()) for column in matrix.T]))
+    found = Counter(intervals_of(sizes, maps))
+    for i in range(spaces):
+        for j in range(i, spaces):
+            inside = [(a - i, b - i, m) for a, b, m in arrows if i <= min(a, b) and max(a, b) <= j]
+            lasting = sum(count for (first, last), count in found.items() if first <= i and j <= last)
+            assert lasting == generalized_rank(sizes[i : j + 1], inside)
 
 
 def test_the_oracle_on_two_squares_that_share_a_side():
