@@ -217,6 +217,25 @@ def test_the_engine_says_its_device_and_needs_one(emulated, monkeypatch):
         LinksEngine(device="gpu").compute(matrix, **arguments)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_recipe_on_the_device(emulated, seed):
+    """Points of integers have the CPU's distances; others have their own, from which cycles are read again."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 12, (60, 2)).astype(np.float32)
+    on_device, expected = (ti.Rips(field=3)(points, device=device) for device in ("cuda", "cpu"))
+    assert on_device.to_gudhi() == expected.to_gudhi()
+    assert " on cuda" in on_device.certificate.engine and " on cuda" not in expected.certificate.engine
+    noisy = np.vstack((ti.shapes.noisy_circle(40, 0.05, 30, seed=seed), rng.normal(size=(20, 30)))).astype(np.float32)
+    diagrams = ti.Rips(field=3)(noisy, device="cuda")
+    bar = int(np.argmax(diagrams[1][:, 1] - diagrams[1][:, 0]))
+    cycle, cocycle = diagrams.cycle(1, bar), diagrams.cocycle(1, bar)
+    values = {tuple(e): int(c) for e, c in zip(cocycle.edges.tolist(), cocycle.values, strict=True)}
+    assert sum(values[tuple(e)] * int(c) for e, c in zip(cycle.edges.tolist(), cycle.coefficients, strict=True)) % 3 != 0
+    components = ti.Rips(max_dim=0)(noisy, engine="spanning-tree", device="cuda")
+    np.testing.assert_array_equal(components[0], diagrams[0])
+    assert components.certificate.engine.endswith(" on cuda")
+
+
 @pytest.mark.cuda
 def test_the_device_finds_what_the_emulation_finds():
     kernels = cuda_device(0)

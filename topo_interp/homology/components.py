@@ -28,13 +28,13 @@ def needs_no_matrix(recipe: Rips, engine: str, n: int) -> bool:
 
 
 def component_diagrams(
-    recipe: Rips, points: np.ndarray, *, groups: tuple[str, ...], threads: int | None, progress: bool
+    recipe: Rips, points: np.ndarray, *, groups: tuple[str, ...], threads: int | None, progress: bool, device: str = "cpu"
 ) -> Diagrams:
     """The exact H0 of the points after the recipe's steps."""
     digest = array_digest(points)
     points, terms = recipe.prepared(points, threads)
-    tree = spanning_tree(points, metric=recipe.metric, threads=threads, progress=progress)
-    raw = ENGINE.of_tree(tree)
+    tree = spanning_tree(points, metric=recipe.metric, threads=threads, progress=progress, device=device)
+    raw = ENGINE.of_tree(tree, where="" if device == "cpu" else f" on {device}")
     # float64 lengths are rounded once more, to float32.
     narrowing = 0.0 if tree.lengths.dtype == np.float32 else 2.0**-24 * float(tree.lengths.max(initial=0.0)) + 2.0**-150
     note = sampled_median_note(len(points))

@@ -117,7 +117,7 @@ class Rips(Value, kind="rips"):
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu", or "cuda" ("cuda:1"), which computes the distances of points there, and with engine "links" scans the
-                links of edges there; the reduction, graph metrics, landmarks and spanning trees are the CPU's.
+                links of edges there, and of degree 0 the spanning tree; the reduction, graph metrics and landmarks are the CPU's.
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
                 it; None for half of the memory that is free.
@@ -147,7 +147,8 @@ class Rips(Value, kind="rips"):
             return landmark_diagrams(self, cloud, engine=engine, threads=threads, memory=memory, progress=progress)
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
         if points is not None and needs_no_matrix(self, engine, n):
-            return component_diagrams(self, points, groups=getattr(cloud, "groups", ()), threads=threads, progress=progress)
+            groups = getattr(cloud, "groups", ())
+            return component_diagrams(self, points, groups=groups, threads=threads, progress=progress, device=device)
         chosen = on_device(choose_engine(engine, self, n), device)
         budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
         _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
@@ -182,7 +183,7 @@ class Rips(Value, kind="rips"):
             n=n,
             metric=_name(matrix.metric),
             groups=getattr(cloud, "groups", ()),
-            provenance=self._remembered(raw.provenance, points, cloud),
+            provenance=self._remembered(raw.provenance, points, cloud, device),
         )
 
     def _of_graph(self, graph: RadiusGraph, engine: str, threads: int | None, progress: bool) -> Diagrams:
@@ -214,13 +215,12 @@ class Rips(Value, kind="rips"):
             raw.bars, censored_at=cut, certificate=certificate, n=graph.n, metric=graph.metric, provenance=raw.provenance
         )
 
-    def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any) -> Any:
+    def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any, device: str) -> Any:
         """Diagrams of points keep the points, from which the distances can be made again, and not the distances."""
         if points is None or not isinstance(provenance, LinksProvenance):
             return provenance
-        return dataclasses.replace(
-            provenance, source=functools.partial(self.distance_matrix, points), rows=getattr(cloud, "rows", None)
-        )
+        source = functools.partial(self.distance_matrix, points, device=device)  # other devices round otherwise
+        return dataclasses.replace(provenance, source=source, rows=getattr(cloud, "rows", None))
 
     def _cut(self, matrix: DistanceMatrix) -> float | None:
         """The longest float32 edge within the threshold; None where the threshold hides nothing."""
@@ -268,9 +268,9 @@ class Rips(Value, kind="rips"):
         """
         return Seen(self, cloud, _points(cloud)[0], threads, device)
 
-    def distance_matrix(self, cloud: Any, threads: int | None = None) -> DistanceMatrix:
+    def distance_matrix(self, cloud: Any, threads: int | None = None, device: str = "cpu") -> DistanceMatrix:
         """The distances that the recipe sees: of the cloud's points after the steps."""
-        return self.seen(cloud, threads).matrix
+        return self.seen(cloud, threads, device).matrix
 
     def prepared(self, points: np.ndarray, threads: int | None = None) -> tuple[Any, tuple[Term, ...]]:
         """The points after the steps, and the term of a projection where the last step is one.

@@ -46,13 +46,14 @@ class SpanningTreeEngine:
     ) -> RawBars:
         return self.of_tree(spanning_tree(matrix, threads=threads, progress=progress), threshold)
 
-    def of_tree(self, tree: SpanningTree, threshold: float | None = None) -> RawBars:
+    def of_tree(self, tree: SpanningTree, threshold: float | None = None, where: str = "") -> RawBars:
         """The bars of a tree, in float32 as every engine's: rounding keeps the order and hence the tree."""
         deaths = np.full(tree.n, math.inf)
         deaths[: tree.n - 1] = tree.lengths.astype(np.float32)
         if threshold is not None:
             deaths[deaths > threshold] = math.inf
-        return RawBars([np.column_stack((np.zeros(tree.n), deaths))], f"{self.name} {version('topo-interp')}", TreeProvenance(tree))
+        name = f"{self.name} {version('topo-interp')}{where}"
+        return RawBars([np.column_stack((np.zeros(tree.n), deaths))], name, TreeProvenance(tree))
 
 
 ENGINE = SpanningTreeEngine()
