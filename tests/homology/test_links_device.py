@@ -177,7 +177,7 @@ def test_too_little_memory_is_our_error_with_the_cost(emulated):
     before = _cuda_host.device_info(0)["free"]
     try:
         _cuda_host.set_memory(10**6)
-        with pytest.raises(ti.BudgetError, match=r"links of 400 points need .* on 'cuda', which has 1 MB free"):
+        with pytest.raises(ti.BudgetError, match=r"links of 400 points needs at least .* on 'cuda', which has 1 MB free"):
             scanned_on_device(matrix, math.inf)
     finally:
         _cuda_host.set_memory(2 << 30)

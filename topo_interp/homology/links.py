@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import BudgetError, InputError
-from topo_interp._memory import readable
+from topo_interp._errors import InputError
 from topo_interp._native import cpu, cuda_device, default_threads, device_number
+from topo_interp.geometry._device import budget_errors
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.neighbors import RadiusGraph
 from topo_interp.homology.cycles import LinksProvenance
@@ -103,17 +103,11 @@ def scanned_on_device(
     number = device_number(device)
     kernels = cuda_device(number)
     witness = np.empty(len(matrix.condensed), dtype=_witness_type(matrix.n))
-    try:
+    advice = "take fewer rows, or a threshold, which lets fewer edges in"
+    with budget_errors(f"the scan of the links of {matrix.n} points", device, advice):
         found = kernels.links_scan(
             matrix.condensed, matrix.n, threshold, witness, threads=threads, device=number, progress=report
         )
-    except MemoryError as error:
-        if len(error.args) != 2:  # of the host
-            raise
-        raise BudgetError(
-            f"the links of {matrix.n} points need {readable(error.args[0])} on {device!r}, which has {readable(error.args[1])} free: "
-            "take fewer rows, or ti.Rips(landmarks=...), or a threshold, which lets fewer edges in, or compute with device='cpu'"
-        ) from None
     if counts is not None:
         counts.update({name: found[name] for name in ("edges", "settled", "resolved", "bytes", "seconds")})
     return cpu.links_reduce(
