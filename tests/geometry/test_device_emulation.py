@@ -210,3 +210,9 @@ def test_a_plan_that_fits_nothing_names_the_least(device):
     with pytest.raises(MemoryError) as error:
         device.plan_memory(100_000, 16_384, 4, 1, 0, 10**6)
     assert error.value.args == (3 * 128 * 16_384 + 128 * 128 * 4, 10**6)
+
+
+def test_the_condensed_matrix_is_that_of_the_square(device):
+    x = hard_cloud(300, 20)
+    matrix = ti.DistanceMatrix.from_points(x, "chordal", device="cuda")
+    assert np.array_equal(matrix.square(), ti.pairwise_distances(x, metric="chordal", device="cuda"))

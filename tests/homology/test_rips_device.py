@@ -1,0 +1,62 @@
+"""The recipe, the profile and the command line with a device, by the device code run on the CPU."""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+
+import topo_interp as ti
+
+
+@pytest.fixture(autouse=True)
+def emulated(monkeypatch):
+    monkeypatch.setenv("TOPO_INTERP_CUDA_EMULATION", "1")
+
+
+def lattice_circle(n: int) -> np.ndarray:
+    """Integer points, so that the distances have the same bits on every backend."""
+    angle = 2 * np.pi * np.arange(n) / n
+    return np.rint(1000 * np.c_[np.cos(angle), np.sin(angle), np.sin(3 * angle) / 9]).astype(np.float32)
+
+
+@pytest.mark.parametrize("recipe", [ti.Rips(max_dim=1), ti.Rips("manhattan", max_dim=1, threshold=900.0), ti.Rips(max_dim=0)])
+def test_bars_are_those_of_the_cpu(recipe):
+    x = lattice_circle(90)
+    here, there = recipe(x), recipe(x, device="cuda")
+    for dim in range(recipe.max_dim + 1):
+        assert np.array_equal(here[dim], there[dim])
+    assert len(there[recipe.max_dim]) > 0
+
+
+def test_a_profile_on_the_device():
+    store = ti.store_from_arrays({"ring": lattice_circle(40), "line": np.c_[np.arange(40.0), np.zeros(40)]})
+    here, there = (ti.profile(store, ti.Rips(max_dim=1), device=device, progress=False) for device in ("cpu", "cuda"))
+    columns = ["site", "dim", "bars", "max_persistence", "status"]
+    assert here.to_frame()[columns].equals(there.to_frame()[columns])
+
+
+def test_a_profile_without_a_device_stops_before_the_first_site(monkeypatch):
+    monkeypatch.delenv("TOPO_INTERP_CUDA_EMULATION")
+    from topo_interp import _native
+
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(_native, "importlib", types.SimpleNamespace(import_module=missing))
+    with pytest.raises(ti.MissingEngineError, match="this build has no CUDA module"):
+        ti.profile(ti.store_from_arrays({"ring": lattice_circle(8)}), ti.Rips(), device="cuda", progress=False)
+
+
+def test_the_command_line_takes_a_device(tmp_path, capsys):
+    from topo_interp.cli import app
+
+    ti.store_from_arrays({"ring": lattice_circle(30)}).save(tmp_path / "ring.acts")
+    arguments = ["report", str(tmp_path / "ring.acts"), "--out", str(tmp_path / "a.html"), "--metric", "euclidean", "--quiet"]
+    with pytest.raises(SystemExit) as stop:
+        app([*arguments, "--device", "cuda"])
+    assert stop.value.code == 0 and (tmp_path / "a.html").is_file()
+    with pytest.raises(SystemExit) as stop:
+        app([*arguments, "--device", "gpu"])
+    assert stop.value.code == 1 and "device is 'gpu'; 'cpu', 'cuda' or a numbered device" in capsys.readouterr().err
