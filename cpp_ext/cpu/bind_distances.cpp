@@ -16,23 +16,11 @@
 #include "bind_names.hpp"
 #include "cpu/all_pairs.hpp"
 #include "cpu/median.hpp"
-#define TOPO_INTERP_ISA binding
-#include "metrics.hpp"
 
 namespace nb = nanobind;
 using namespace topo_interp;
 
 namespace topo_interp {
-
-MetricKind metric_named(const std::string& name) {
-  static constexpr std::pair<const char*, MetricKind> known[] = {
-      {"euclidean", MetricKind::euclidean}, {"sqeuclidean", MetricKind::sqeuclidean}, {"manhattan", MetricKind::manhattan},
-      {"chebyshev", MetricKind::chebyshev}, {"cosine", MetricKind::cosine},           {"chordal", MetricKind::chordal},
-      {"angular", MetricKind::angular},     {"correlation", MetricKind::correlation}, {"hamming", MetricKind::hamming}};
-  for (const auto& [text, metric] : known)
-    if (name == text) return metric;
-  throw std::invalid_argument("no metric is called '" + name + "'");
-}
 
 // "" is the best that there is; a set that was asked for and is missing is an error, never another set.
 Isa isa_named(const std::string& name) {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "bind_arrays.hpp"
 #include "bind_control.hpp"
 #include "bind_names.hpp"
 #include "cpu/landmarks.hpp"
@@ -28,28 +29,8 @@ template <class T>
 using Points = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <class T>
 using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-void require(bool fits, const char* message) {
-  if (!fits) throw std::invalid_argument(message);
-}
 
 constexpr std::int64_t most_rows = 2147483647;
-
-// Gives a vector's memory to a numpy array.
-template <class T>
-nb::ndarray<nb::numpy, T> to_numpy(std::vector<T>&& values, std::vector<std::size_t> shape) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  T* data = owned->data();
-  nb::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  (void)owned.release();
-  return nb::ndarray<nb::numpy, T>(data, shape.size(), shape.data(), owner);
-}
-template <class T>
-nb::ndarray<nb::numpy, T> to_numpy(std::vector<T>&& values) {
-  const std::size_t size = values.size();
-  return to_numpy(std::move(values), {size});
-}
 
 // A source together with the array that it reads.
 template <class T>
@@ -83,16 +64,6 @@ Source<float> matrix_source(Vector<float> condensed, std::int64_t n) {
   require(n >= 1 && n <= most_rows && static_cast<std::int64_t>(condensed.shape(0)) == n * (n - 1) / 2,
           "the condensed matrix of n points has n (n - 1) / 2 entries");
   return {nb::cast(condensed), std::make_unique<CondensedSource>(condensed.data(), n), nullptr};
-}
-
-std::vector<std::int32_t> checked_rows(const Rows& rows, std::int64_t n) {
-  require_aligned(rows);
-  std::vector<std::int32_t> out(rows.shape(0));
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    require(rows.data()[i] >= 0 && rows.data()[i] < n, "an index leaves the rows");
-    out[i] = static_cast<std::int32_t>(rows.data()[i]);
-  }
-  return out;
 }
 
 template <class T>

@@ -1,5 +1,4 @@
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
 
 #include <optional>
 
@@ -21,7 +20,7 @@ void pairwise_on_device(AnyPoints x, std::optional<AnyPoints> y, nb::ndarray<nb:
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows &&
               static_cast<std::int64_t>(out.shape(1)) == (y ? others.rows : rows.rows),
           "out has another shape");
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   const bool there = is_on_device(out, on);
   with_type_of(rows, [&](auto sample) {
     using T = decltype(sample);
@@ -38,7 +37,7 @@ double condensed_on_device(AnyPoints x, nb::ndarray<float, nb::ndim<1>, nb::c_co
   const GivenPoints rows = points_of(x, on);
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows * (rows.rows - 1) / 2, "out has another shape");
   require_aligned(out);
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   double rounding = 0;
   with_type_of(rows, [&](auto sample) {
     run_interruptible(std::move(progress), [&](Control& control) {
@@ -48,13 +47,13 @@ double condensed_on_device(AnyPoints x, nb::ndarray<float, nb::ndim<1>, nb::c_co
   return rounding;
 }
 
-std::pair<nb::object, double> checked(AnyPoints x, int device, std::uintptr_t stream) {
+nb::tuple checked(AnyPoints x, int device, std::uintptr_t stream) {
   const Execution on = execution(device, stream);
   const GivenPoints rows = points_of(x, on);
   require(rows.on_device, "only points on the device are checked there");
   RowChecks found;
   run_interruptible(nb::none(), [&](Control&) { found = check_rows(rows, on); });
-  return {to_numpy(std::move(found.flags)), found.largest};
+  return nb::make_tuple(to_numpy(std::move(found.flags)), found.largest);
 }
 
 nb::tuple planned(std::int64_t rows, std::int64_t row_bytes, std::int64_t entry_bytes, std::int64_t tiles, std::int64_t fixed,

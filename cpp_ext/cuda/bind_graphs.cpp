@@ -9,8 +9,6 @@
 namespace nb = nanobind;
 using namespace nb::literals;
 using namespace topo_interp;
-using cuda::require;
-using cuda::to_numpy;
 
 namespace {
 
@@ -49,7 +47,7 @@ nb::tuple tree(const cuda::AnyPoints& x, const std::string& metric, int device, 
                nb::object progress) {
   const cuda::Execution on = cuda::execution(device, stream);
   const cuda::GivenPoints points = cuda::points_of(x, on);
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   return cuda::with_type_of(points, [&](auto sample) {
     using T = decltype(sample);
     SpanningTree<T> found;
@@ -76,9 +74,9 @@ nb::tuple tree_of_matrix(Matrix condensed, std::int64_t n, int device, std::uint
 
 // What is known of the landmarks to go on from.
 struct Known {
-  cuda::Rows indices;
+  Rows indices;
   Any radii;
-  cuda::Rows nearest;
+  Rows nearest;
   Any distances;
 };
 template <class T>
@@ -97,8 +95,8 @@ Landmarks<T> landmarks_of(const Known& known, std::int64_t k, std::int64_t start
   require(reinterpret_cast<std::uintptr_t>(known.radii.data()) % alignof(T) == 0 &&
               reinterpret_cast<std::uintptr_t>(known.distances.data()) % alignof(T) == 0,
           "an array does not start at a multiple of its item size");
-  (void)cuda::checked_rows(known.indices, n);
-  (void)cuda::checked_rows(known.nearest, static_cast<std::int64_t>(count));
+  (void)checked_rows(known.indices, n);
+  (void)checked_rows(known.nearest, static_cast<std::int64_t>(count));
   const T* const radii = static_cast<const T*>(known.radii.data());
   const T* const distances = static_cast<const T*>(known.distances.data());
   out.indices.assign(known.indices.data(), known.indices.data() + count);
@@ -113,11 +111,11 @@ nb::tuple tuple_of(Landmarks<T>&& found, double rounding) {
                         to_numpy(std::move(found.nearest)), to_numpy(std::move(found.distances)), rounding);
 }
 
-nb::tuple farthest(const cuda::AnyPoints& x, const std::string& metric, std::int64_t k, std::int64_t start, cuda::Rows indices, Any radii,
-                   cuda::Rows nearest, Any distances, int device, std::uintptr_t stream, std::int64_t memory, nb::object progress) {
+nb::tuple farthest(const cuda::AnyPoints& x, const std::string& metric, std::int64_t k, std::int64_t start, Rows indices, Any radii,
+                   Rows nearest, Any distances, int device, std::uintptr_t stream, std::int64_t memory, nb::object progress) {
   const cuda::Execution on = cuda::execution(device, stream);
   const cuda::GivenPoints points = cuda::points_of(x, on);
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   return cuda::with_type_of(points, [&](auto sample) {
     using T = decltype(sample);
     Landmarks<T> found = landmarks_of<T>({indices, radii, nearest, distances}, k, start, points.rows);
@@ -131,8 +129,8 @@ nb::tuple farthest(const cuda::AnyPoints& x, const std::string& metric, std::int
   });
 }
 
-nb::tuple farthest_of_matrix(Matrix condensed, std::int64_t n, std::int64_t k, std::int64_t start, cuda::Rows indices, Any radii,
-                             cuda::Rows nearest, Any distances, int device, std::uintptr_t stream, nb::object progress) {
+nb::tuple farthest_of_matrix(Matrix condensed, std::int64_t n, std::int64_t k, std::int64_t start, Rows indices, Any radii,
+                             Rows nearest, Any distances, int device, std::uintptr_t stream, nb::object progress) {
   const cuda::Execution on = cuda::execution(device, stream);
   Landmarks<float> found = landmarks_of<float>({indices, radii, nearest, distances}, k, start, n);
   with_matrix(condensed, n, on, std::move(progress), [&](cuda::DistanceBlocks<float>& source, Control& control) {

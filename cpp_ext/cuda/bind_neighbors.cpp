@@ -14,7 +14,7 @@ nb::tuple knn(AnyPoints x, const std::string& metric, std::int64_t k, int device
   const Execution on = execution(device, stream);
   const GivenPoints rows = points_of(x, on);
   require(k >= 1 && k < rows.rows, "1 <= k < n is needed");
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   return with_type_of(rows, [&](auto sample) {
     NearestRows<decltype(sample)> found;
     run_interruptible(std::move(progress), [&](Control& control) {
@@ -30,7 +30,7 @@ nb::tuple within_radius(AnyPoints x, const std::string& metric, double radius, s
   const Execution on = execution(device, stream);
   const GivenPoints rows = points_of(x, on);
   require(radius >= 0 && most_pairs >= 0, "radius >= 0 and most_pairs >= 0 are needed");
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   return with_type_of(rows, [&](auto sample) {
     using T = decltype(sample);
     T limit = static_cast<T>(radius);
@@ -61,7 +61,7 @@ nb::tuple distortion(AnyPoints x, const std::string& metric, Rows landmarks, Row
           "landmarks and the nearest one of every row are needed");
   const std::vector<std::int32_t> chosen = checked_rows(landmarks, rows.rows);
   const std::vector<std::int32_t> places = checked_rows(nearest, static_cast<std::int64_t>(chosen.size()));
-  const MetricKind kind = cuda::metric_named(metric);
+  const MetricKind kind = metric_named(metric);
   double largest = 0, rounding = 0;
   with_type_of(rows, [&](auto sample) {
     run_interruptible(std::move(progress), [&](Control& control) {

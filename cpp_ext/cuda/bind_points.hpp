@@ -10,34 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include "bind_arrays.hpp"
 #include "bind_control.hpp"
+#include "bind_names.hpp"
 #include "cuda/cloud.hpp"
 #include "cuda/device.hpp"
 #ifdef TOPO_INTERP_EMULATED
 #include "cuda/backend.cuh"
 #endif
-#define TOPO_INTERP_ISA binding
-#include "metrics.hpp"
 
 namespace topo_interp::cuda {
 
 namespace nb = nanobind;
 using AnyPoints = nb::ndarray<nb::ro, nb::ndim<2>>;
-using Rows = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-inline void require(bool fits, const char* message) {
-  if (!fits) throw std::invalid_argument(message);
-}
-
-inline MetricKind metric_named(const std::string& name) {
-  static constexpr std::pair<const char*, MetricKind> known[] = {
-      {"euclidean", MetricKind::euclidean}, {"sqeuclidean", MetricKind::sqeuclidean}, {"manhattan", MetricKind::manhattan},
-      {"chebyshev", MetricKind::chebyshev}, {"cosine", MetricKind::cosine},           {"chordal", MetricKind::chordal},
-      {"angular", MetricKind::angular},     {"correlation", MetricKind::correlation}, {"hamming", MetricKind::hamming}};
-  for (const auto& [text, metric] : known)
-    if (name == text) return metric;
-  throw std::invalid_argument("no metric is called '" + name + "'");
-}
 
 template <class Array>
 bool is_on_device(const Array& array, const Execution& on) {
@@ -92,23 +77,6 @@ inline Execution execution(int device, std::uintptr_t stream) {
 template <class Act>
 auto with_type_of(const GivenPoints& points, Act&& act) {
   return points.item == Item::float64 ? act(double{}) : act(float{});
-}
-
-inline std::vector<std::int32_t> checked_rows(const Rows& rows, std::int64_t n) {
-  std::vector<std::int32_t> out(rows.shape(0));
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    require(rows.data()[i] >= 0 && rows.data()[i] < n, "an index leaves the rows");
-    out[i] = static_cast<std::int32_t>(rows.data()[i]);
-  }
-  return out;
-}
-
-template <class T>
-nb::object to_numpy(std::vector<T>&& values, std::vector<std::size_t> shape = {}) {
-  auto* kept = new std::vector<T>(std::move(values));
-  const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  if (shape.empty()) shape = {kept->size()};
-  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape.size(), shape.data(), owner));
 }
 
 }  // namespace topo_interp::cuda

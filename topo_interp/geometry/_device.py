@@ -105,8 +105,10 @@ def budget_errors(what: str, device: str, advice: str) -> Iterator[None]:
         if isinstance(error, BudgetError) or len(error.args) != 2:  # of the host
             raise
         needed, free = error.args
+        torch = sys.modules.get("torch")
+        cached = ", or torch.cuda.empty_cache(), since torch keeps what it has freed" if torch and torch.cuda.is_initialized() else ""
         raise BudgetError(
-            f"{what} needs at least {readable(needed)} on {device!r}, which has {readable(free)} free: {advice}, or compute with "
+            f"{what} needs at least {readable(needed)} on {device!r}, which has {readable(free)} free: {advice}{cached}, or compute with "
             "device='cpu'"
         ) from None
 
