@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 # Without the CUDA module unless asked: CMake's option, OFF, AUTO (where nvcc is found) or ON (fail without).
 export TOPO_INTERP_CUDA ?= OFF
 
-.PHONY: demo test test-fast test-giotto cuda test-cuda sanitize dev wheel bench bench-check calibrate lint clean
+.PHONY: demo test test-fast test-giotto cuda test-cuda sanitize dev wheel bench bench-check notebooks-long calibrate lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/topo-interp demo
@@ -81,6 +81,7 @@ sanitize: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/distances.py
 	$(BIN)/python benchmarks/persistence.py
+	$(BIN)/python benchmarks/comparison.py
 
 # False claims on loop-free data, power on planted loops, coverage of bands, speed; resumable.
 calibrate: $(VENV)/.installed-dev
@@ -88,6 +89,10 @@ calibrate: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/calibrate.py power
 	$(BIN)/python benchmarks/calibrate.py coverage
 	$(BIN)/python benchmarks/calibrate.py speed
+
+# Notebook 04 with three seeds and a small transformer; the tables stay in notebooks/long/results by the hash of the run.
+notebooks-long: $(VENV)/.installed-dev
+	$(BIN)/python notebooks/long/learning_to_add.py
 
 bench-check: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/check.py
