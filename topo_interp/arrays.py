@@ -13,6 +13,9 @@ from topo_interp.point_cloud import PointCloud
 
 __all__ = ["as_points"]
 
+# Below so many numbers, starting threads takes longer than looking at all of them.
+_SMALL = 2**17
+
 
 def as_points(x: Any, *, name: str = "x") -> np.ndarray:
     """Points as a C-contiguous array (n, d): float32 from 16- and 32-bit floats, float64 from everything wider.
@@ -53,6 +56,10 @@ def as_matrix(x: Any, *, name: str) -> np.ndarray:
 
 def require_finite(points: np.ndarray, *, name: str) -> float:
     """Refuses NaN and infinity, naming the first row that has one; returns the largest absolute value."""
+    if points.size < _SMALL:
+        largest = float(np.abs(points).max())
+        if np.isfinite(largest):
+            return largest
     bad, largest = cpu.scan(points, default_threads())
     if bad < 0:
         return largest

@@ -9,10 +9,11 @@ Source of the reduction: Koyama, Memoli, Robins, Turner, Reduced Vietoris-Rips (
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -157,9 +158,15 @@ def _reported(progress: bool) -> Iterator[Callable[[int, int, int], None] | None
         yield report if progress else None
 
 
+@functools.cache
+def _version() -> str:
+    """Looked up once: the look-up parses a file, which takes as long as the bars of a hundred points."""
+    return metadata.version("topo-interp")
+
+
 def _raw(result: Any, max_dim: int, provenance: LinksProvenance, where: str = "") -> RawBars:
     bars = [_components(result)] + ([_loops(result)] if max_dim >= 1 else [])
-    return RawBars(bars, f"links {version('topo-interp')}{where}", provenance)
+    return RawBars(bars, f"links {_version()}{where}", provenance)
 
 
 def _components(result: Any) -> np.ndarray:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws"]
 
+# From so many rows on, the bars of one draw are worth more than one thread.
+_SHARED = 400
+
 # The clouds of one site: one, or the two of a paired comparison.
 Clouds = tuple[Any, ...]
 
@@ -74,6 +77,9 @@ class Pipeline:
             draw = self.null.prepare(n, draw_rng(self.seed, index), table)
         drawn_table = None if table is None else draw.table(table)
         for site, clouds in sites.items():
+            if len(clouds) == 1 and not self.null.changes_points:
+                yield site, clouds, drawn_table
+                continue
             with one_blas_thread():
                 moved = tuple(like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
             yield site, moved, drawn_table
@@ -92,7 +98,8 @@ def run_draws(
 ) -> np.ndarray:
     """``(draws, tests)`` statistics of the null draws, in parallel."""
     check_draws(draws)
-    threads = None if n_jobs == 1 else 1
+    rows = len(next(iter(sites.values()))[0])
+    threads = None if n_jobs == 1 and rows >= _SHARED else 1
     jobs = [(pipeline.draw, (index, sites, table, threads)) for index in range(draws)]
     return np.array(parallel(jobs, n_jobs, progress, "null draws"))
 
