@@ -212,7 +212,7 @@ def profile(
     >>> ti.profile(store, ti.Rips(max_dim=1)).to_frame()[["site", "dim", "bars", "status"]].values.tolist()
     [['ring', 0, 30, 'EXACT'], ['ring', 1, 1, 'EXACT']]
     >>> tested = ti.profile(store, ti.Rips(max_dim=1), significance=ti.Significance(draws=19))
-    >>> tested.to_frame()[["dim", "p_adjusted", "tests"]].values.tolist()[1]
+    >>> tested.to_frame()[["dim", "p_adjusted", "tests"]].astype(float).values.tolist()[1]
     [1.0, 0.05, 1.0]
 
     Args:
