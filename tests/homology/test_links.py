@@ -290,13 +290,3 @@ def test_memory_at_4000_points():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110, check=False)
     assert run.returncode == 0, run.stderr
     assert 32e6 < int(run.stdout) < 0.28e9
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.slow  # 15,000 points, 112 million distances: the size at which other engines do not end
-def test_natural_image_patches(natural_image_patches):
-    """Carlsson, Ishkhanov, de Silva, Zomorodian: five circles among the densest high-contrast patches; one when smoothed."""
-    for name, loops in (("k15_c30", 5), ("k300_c30", 1)):
-        d = ti.Rips()(natural_image_patches[name])
-        length = np.sort(d[1][:, 1] - d[1][:, 0])[::-1]
-        assert length[loops] < length[loops - 1] / 4, (name, length[: loops + 2])

@@ -131,6 +131,7 @@ def trained_by_lightning(folder, callbacks):
 
 
 def test_the_event_file_of_lightning(tmp_path, quiet_frameworks):
+    import pytorch_lightning  # noqa: F401  # loaded before the callback is made, as its documentation asks
     callback = TopologyCallback(PROBE, SITES, every=2, budget=1e9)
     watched = trained_by_lightning(tmp_path, [callback])
     found = scalars(tmp_path)
@@ -140,6 +141,11 @@ def test_the_event_file_of_lightning(tmp_path, quiet_frameworks):
     plain = trained_by_lightning(tmp_path / "plain", [])
     for name, value in plain.state_dict().items():
         assert torch.equal(value, watched.state_dict()[name]), name
+
+
+def test_a_hook_of_a_framework_that_came_too_late_says_what_to_do():
+    with pytest.raises(AttributeError, match="import the framework that trains .* before making the callback"):
+        TopologyCallback(PROBE, SITES).on_some_other_framework  # noqa: B018
 
 
 def test_only_rank_zero_measures():

@@ -104,6 +104,13 @@ class TopologyCallback:
         asked = self._live.settings
         return f"TopologyCallback(sites={asked.sites!r}, every={asked.every}, budget={asked.budget})"
 
+    def __getattr__(self, name: str) -> Any:  # reached only for what no base has, such as a hook of the other framework
+        bases = ", ".join(base.__module__.partition(".")[0] for base in type(self).__mro__[2:-1]) or "no framework"
+        raise AttributeError(
+            f"this TopologyCallback has no {name!r}; it was made for {bases}: import the framework that trains (import lightning, "
+            "import transformers) before making the callback"
+        )
+
     def __reduce__(self) -> Any:  # its class is made when it is asked for, so that pickle does not find it by name
         return _revived, (self.__dict__,)
 
