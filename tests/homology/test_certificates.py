@@ -116,6 +116,7 @@ def with_halved_landmarks(diagrams):
     return dataclasses.replace(diagrams, certificate=dataclasses.replace(diagrams.certificate, terms=terms))
 
 
+@pytest.mark.slow  # 200 clouds, which is what the promise is about
 def test_no_printed_bound_is_violated_and_the_bounds_are_not_vacuous():
     wrong, certifying, halved = [], 0, 0
     for number, points in enumerate(random_clouds(200)):

@@ -60,6 +60,7 @@ def test_the_circle_stands_out_and_its_noise_does_not():
     assert not ti.subsample_bands(noise, draws=50, seed=0).stands_out(ti.Rips()(noise), 1).any()
 
 
+@pytest.mark.slow  # a coverage needs many bands
 def test_the_band_of_the_mean_landscape_covers_the_mean_over_subsamples():
     x = np.random.default_rng(0).normal(size=(40, 2))
     grid = np.linspace(0, 2, 30)

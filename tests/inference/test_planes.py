@@ -32,6 +32,7 @@ def test_the_plane_of_a_planted_circle_is_found():
     assert ti.significance(planted(0), ti.Rips(), LOOP, null=NULL, draws=39, seed=0).p_value > 0.05
 
 
+@pytest.mark.slow  # a level needs many searches, each with its draws
 def test_the_search_keeps_its_level_where_the_best_single_plane_does_not():
     searched, single = [], []
     for seed in range(16):

@@ -88,6 +88,7 @@ class SampledGaussian(Null, kind="sampled_gaussian_of_the_tests"):
 # ------------------------------------------------------------------------------------------------ calibration, power
 
 
+@pytest.mark.slow  # uniformity needs many tests, each with its draws
 @pytest.mark.parametrize(("n", "d", "runs", "draws"), [(100, 10, 200, 9), (100, 384, 150, 9), (500, 768, 40, 3)])
 def test_p_values_of_the_rotation_null_are_uniform(n, d, runs, draws):
     """Several thousand runs are in benchmarks/RESULTS.md; the seeds of this part were fixed before it was first run."""
