@@ -70,9 +70,12 @@ test-giotto:
 # A stock interpreter needs the runtime preloaded; the instrumented build lies before the installed one on the import path.
 SANITIZED_BUILD = TOPO_INTERP_CUDA=OFF $(INSTALL) --no-deps --upgrade --no-build-isolation -C cmake.build-type=RelWithDebInfo -C install.strip=false
 SANITIZED_TESTS ?= tests/geometry tests/homology/test_links.py tests/test_fuzz_native.py
+# The device code run by the CPU takes minutes to compile with sanitizers.
+SANITIZED_EMULATION ?= ON
 sanitize: $(VENV)/.installed-dev
 	$(INSTALL) "scikit-build-core>=0.10" "nanobind>=2.2,<4" cmake ninja
-	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=address,undefined -C build-dir=build/asan --target build/asan-site .
+	$(SANITIZED_BUILD) -C cmake.define.TOPO_INTERP_SANITIZE=address,undefined \
+	    -C cmake.define.TOPO_INTERP_CUDA_EMULATION=$(SANITIZED_EMULATION) -C build-dir=build/asan --target build/asan-site .
 	PYTHONPATH=$(CURDIR)/build/asan-site LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 OPENBLAS_NUM_THREADS=1 \
 	    TOPO_INTERP_BUILD=$(CURDIR)/build/asan-site $(BIN)/pytest -q -m "not slow" --timeout=600 -p no:cacheprovider $(SANITIZED_TESTS)
