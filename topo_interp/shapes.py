@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import InputError
+from topo_interp._arguments import whole_number
 
 __all__ = ["circle", "clusters", "cross_polytope", "flat_torus", "gaussian", "noisy_circle", "projective_plane", "sphere"]
 
@@ -30,7 +29,7 @@ def circle(n: int, radius: float = 1.0) -> np.ndarray:
     Raises:
         InputError: a size that is no whole number in range.
     """
-    angle = 2 * math.pi * np.arange(_at_least(n, 1, "n")) / n
+    angle = 2 * math.pi * np.arange(whole_number(n, "n", 1)) / n
     return _frozen(radius * np.column_stack((np.cos(angle), np.sin(angle))))
 
 
@@ -50,7 +49,7 @@ def noisy_circle(n: int, noise: float = 0.1, dim: int = 2, seed: int = 0) -> np.
         InputError: a size that is no whole number in range.
     """
     rng = np.random.default_rng(seed)
-    points = noise * rng.standard_normal((_at_least(n, 1, "n"), _at_least(dim, 2, "dim")))
+    points = noise * rng.standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 2)))
     angle = rng.uniform(0, 2 * math.pi, n)
     points[:, 0] += np.cos(angle)
     points[:, 1] += np.sin(angle)
@@ -70,7 +69,7 @@ def flat_torus(n: int, seed: int = 0) -> np.ndarray:
     Raises:
         InputError: a size that is no whole number in range.
     """
-    angle = np.random.default_rng(seed).uniform(0, 2 * math.pi, (_at_least(n, 1, "n"), 2))
+    angle = np.random.default_rng(seed).uniform(0, 2 * math.pi, (whole_number(n, "n", 1), 2))
     return _frozen(np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), np.cos(angle[:, 1]), np.sin(angle[:, 1]))))
 
 
@@ -88,7 +87,7 @@ def sphere(n: int, dim: int = 2, seed: int = 0) -> np.ndarray:
     Raises:
         InputError: a size that is no whole number in range.
     """
-    points = np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim") + 1))
+    points = np.random.default_rng(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1) + 1))
     return _frozen(points / np.linalg.norm(points, axis=1, keepdims=True))
 
 
@@ -107,7 +106,7 @@ def cross_polytope(k: int) -> np.ndarray:
     Raises:
         InputError: a size that is no whole number in range.
     """
-    axes = np.eye(_at_least(k, 0, "k") + 1)
+    axes = np.eye(whole_number(k, "k", 0) + 1)
     return _frozen(np.concatenate((axes, 0.0 - axes)))
 
 
@@ -126,7 +125,7 @@ def projective_plane(n: int) -> np.ndarray:
     Raises:
         InputError: a size that is no whole number in range.
     """
-    height = (np.arange(_at_least(n, 1, "n")) + 0.5) / n
+    height = (np.arange(whole_number(n, "n", 1)) + 0.5) / n
     angle = math.pi * (3 - math.sqrt(5)) * np.arange(n)
     radius = np.sqrt(1 - height**2)
     x, y, z = radius * np.cos(angle), radius * np.sin(angle), height
@@ -150,8 +149,8 @@ def clusters(n: int, count: int = 3, dim: int = 2, noise: float = 0.05, seed: in
     Raises:
         InputError: a size that is no whole number in range.
     """
-    points = noise * np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim")))
-    points[:, 0] += np.arange(n) % _at_least(count, 1, "count")
+    points = noise * np.random.default_rng(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1)))
+    points[:, 0] += np.arange(n) % whole_number(count, "count", 1)
     return _frozen(points)
 
 
@@ -169,13 +168,7 @@ def gaussian(n: int, dim: int, seed: int = 0) -> np.ndarray:
     Raises:
         InputError: a size that is no whole number in range.
     """
-    return _frozen(np.random.default_rng(seed).standard_normal((_at_least(n, 1, "n"), _at_least(dim, 1, "dim"))))
-
-
-def _at_least(value: Any, least: int, name: str) -> int:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} is {value!r}; an integer of at least {least} is needed")
-    return int(value)
+    return _frozen(np.random.default_rng(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1))))
 
 
 def _frozen(points: np.ndarray) -> np.ndarray:

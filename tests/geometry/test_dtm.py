@@ -194,7 +194,7 @@ def test_duplicates_single_points_and_values():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ti.dtm(0), "integer of at least 1"),
+        (lambda: ti.dtm(0), "a whole number >= 1"),
         (lambda: ti.dtm(3, q=0.5), "q, the exponent"),
         (lambda: ti.dtm(3, xi=3), "closed form"),
         (lambda: ti.Rips(weights="dtm"), "ti.dtm"),

@@ -93,7 +93,7 @@ def test_they_are_true_metrics_values_and_recipes(metric):
     [
         (lambda: ti.fermat(0.5), "p, the exponent, is 0.5"),
         (lambda: ti.fermat("2"), "p, the exponent"),
-        (lambda: ti.mahalanobis(0), "at least 1"),
+        (lambda: ti.mahalanobis(0), "a whole number >= 1"),
     ],
 )
 def test_errors(make, message):

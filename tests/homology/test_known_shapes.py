@@ -89,7 +89,7 @@ def test_shapes_are_frozen_seeded_and_checked():
         with pytest.raises(ValueError, match="read-only"):
             make(20)[0] = 0
     assert ti.shapes.gaussian(7, 3).shape == (7, 3) and ti.shapes.sphere(5, dim=3).shape == (5, 4)
-    with pytest.raises(ti.InputError, match="n is 0; an integer of at least 1"):
+    with pytest.raises(ti.InputError, match="n is 0; a whole number >= 1"):
         ti.shapes.circle(0)
 
 

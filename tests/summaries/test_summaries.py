@@ -259,8 +259,8 @@ def test_entropy_of_extreme_lengths():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ti.max_persistence(-1), "dim .the degree. is -1; an integer >= 0"),
-        (lambda: ti.max_persistence("H1"), "is 'H1'; an integer >= 0"),
+        (lambda: ti.max_persistence(-1), "dim .the degree. is -1; a whole number >= 0"),
+        (lambda: ti.max_persistence("H1"), "is 'H1'; a whole number >= 0"),
         (lambda: ti.max_persistence(2)(loops()), "degree 2 was not computed"),
         (lambda: ti.max_persistence(1, censored="drop"), "'refuse' or 'close'"),
         (lambda: ti.count_bars(1, threshold=-1), "threshold is -1; a finite number >= 0"),
@@ -269,9 +269,9 @@ def test_entropy_of_extreme_lengths():
         (lambda: ti.amplitude(1, order=0.5), "order >= 1"),
         (lambda: ti.landscape(1, [1, 0]), "finite, increasing"),
         (lambda: ti.landscape(1, []), "finite, increasing"),
-        (lambda: ti.landscape(1, GRID, layers=0), "layers is 0; an integer >= 1"),
+        (lambda: ti.landscape(1, GRID, layers=0), "layers is 0; a whole number >= 1"),
         (lambda: ti.persistence_image(1, (0, 1, 2), (0, 1)), "two ends of a range"),
-        (lambda: ti.persistence_image(1, (0, 1), (0, 1), resolution=(1, 5)), "resolution is 1; an integer >= 2"),
+        (lambda: ti.persistence_image(1, (0, 1), (0, 1), resolution=(1, 5)), "resolution is 1; a whole number >= 2"),
         (lambda: ti.persistence_image(1, (0, 1), (0, 1), bandwidth=0), "bandwidth is 0"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp.activations.selectors import EveryRow, MeanPool, RowSelector, TokenSelector
 from topo_interp.activations.sites import resolve_sites
@@ -147,8 +148,7 @@ def relevant_directions(
 
     if output not in ("classes", "vector"):
         raise InputError(f"output is {output!r}; it is 'classes' (logits) or 'vector'")
-    if not isinstance(probes, (int, np.integer)) or isinstance(probes, bool) or probes < 1:
-        raise InputError(f"probes is {probes!r}; an integer of at least 1 is needed")
+    whole_number(probes, "probes", 1)
     if not isinstance(positions, (EveryRow, TokenSelector)) or isinstance(positions, MeanPool):
         raise InputError(
             f"positions is {positions!r}: a pooled row is made of many activations, and the output has no gradient at it; name "

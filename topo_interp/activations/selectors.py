@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import is_whole
 from topo_interp._errors import InputError
 from topo_interp._value import Value
 
@@ -102,7 +103,7 @@ class SpatialMean(RowSelector, kind="spatial_mean"):
     channel_axis: int = 1
 
     def __post_init__(self) -> None:
-        if not _is_integer(self.channel_axis) or self.channel_axis == 0:
+        if not is_whole(self.channel_axis) or self.channel_axis == 0:
             raise InputError(
                 f"channel_axis is {self.channel_axis!r}; it is 1 for (batch, channels, ...) or -1 for channels last; 0 is the batch"
             )
@@ -171,9 +172,9 @@ class EveryToken(TokenSelector, kind="every_token"):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_rows is not None and not (_is_integer(self.max_rows) and self.max_rows >= 1):
+        if self.max_rows is not None and not (is_whole(self.max_rows) and self.max_rows >= 1):
             raise InputError(f"max_rows is {self.max_rows!r}; give a number of rows >= 1, or None for all")
-        if not (_is_integer(self.seed) and self.seed >= 0):
+        if not (is_whole(self.seed) and self.seed >= 0):
             raise InputError(f"seed is {self.seed!r}; give an integer >= 0")
 
     def _among(self, allowed: np.ndarray, tokens: Tokens) -> np.ndarray:
@@ -218,10 +219,6 @@ class TokenAt(TokenSelector, kind="token_at"):
 
     def _reads(self, token: Token) -> bool:
         return token.text.strip() in self.predicate
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def every_row() -> RowSelector:

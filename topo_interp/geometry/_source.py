@@ -219,13 +219,6 @@ def reported(enabled: bool, *phases: str) -> Iterator[Callable[[int, int, int], 
         yield report
 
 
-def whole_number(value: Any, name: str, least: int, most: int, why: str) -> int:
-    """An integer within bounds, or an error that says what bounds them."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise InputError(f"{name} is {value!r}; a whole number from {least} to {most} is needed ({why})")
-    return int(value)
-
-
 def frozen(array: np.ndarray) -> np.ndarray:
     """The same memory, read-only."""
     array.flags.writeable = False

@@ -12,7 +12,7 @@ from topo_interp._value import Value, brief_call
 from topo_interp.arrays import as_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 
-__all__ = ["PAIRWISE_ERROR", "CloudMetric", "gamma", "positive_number", "stored", "whole_number"]
+__all__ = ["PAIRWISE_ERROR", "CloudMetric", "gamma", "stored"]
 
 _UNIT = 2.0**-53
 # What pairwise_distances promises of a float64 result, relative.
@@ -90,18 +90,3 @@ def stored(metric: CloudMetric, square: np.ndarray, error: float) -> DistanceMat
 def gamma(terms: float) -> float:
     """Relative error of a float64 sum of that many products, in any order of summation (Higham 2002, section 3.1)."""
     return terms * _UNIT / (1 - terms * _UNIT)
-
-
-def whole_number(value: Any, call: str, what: str) -> int:
-    """An integer of at least 1."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{call}: {what} is {value!r}; an integer of at least 1 is needed")
-    return int(value)
-
-
-def positive_number(value: Any, call: str, what: str, least: float) -> float:
-    """A finite number that is large enough."""
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not least <= value < np.inf:
-        raise InputError(f"{call}: {what} is {value!r}; a finite number >= {least:g} is needed")
-    return float(value)

@@ -13,9 +13,10 @@ import math
 
 import numpy as np
 
+from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value
-from topo_interp.geometry.cloud_metric import gamma, positive_number, whole_number
+from topo_interp.geometry.cloud_metric import gamma
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.neighbors import knn_graph
 
@@ -60,9 +61,9 @@ class _DTM(Weights, kind="dtm"):
     xi: int | str = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", whole_number(self.k, "dtm", "k, the number of neighbors with the point itself,"))
+        object.__setattr__(self, "k", whole_number(self.k, "dtm: k, the number of neighbors with the point itself,", 1))
         infinite = self.q == _INFINITE or self.q == math.inf
-        object.__setattr__(self, "q", _INFINITE if infinite else positive_number(self.q, "dtm", "q, the exponent,", 1.0))
+        object.__setattr__(self, "q", _INFINITE if infinite else real_number(self.q, "dtm: q, the exponent,", 1.0))
         xi = _INFINITE if self.xi == math.inf else self.xi
         if isinstance(xi, bool) or xi not in (1, 2, _INFINITE):
             raise InputError(f"dtm: xi is {self.xi!r}; the balls' growth is known in closed form for xi = 1, 2 and math.inf")

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from topo_interp._arguments import real_number
 from topo_interp._errors import InputError
-from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, positive_number, stored
+from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, stored
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances
 from topo_interp.metrics import get_metric
@@ -24,7 +25,7 @@ class _Fermat(CloudMetric, kind="fermat"):
     metric: str = dataclasses.field(default="euclidean", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "p", positive_number(self.p, "fermat", "p, the exponent,", 1.0))
+        object.__setattr__(self, "p", real_number(self.p, "fermat: p, the exponent,", 1.0))
         object.__setattr__(self, "metric", get_metric(self.metric).name)
 
     def _distances(self, points: np.ndarray) -> DistanceMatrix:

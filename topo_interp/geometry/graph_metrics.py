@@ -23,8 +23,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
-from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, stored, whole_number
+from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, stored
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances
 from topo_interp.geometry.neighbors import knn_graph
@@ -45,7 +46,7 @@ class _GraphMetric(CloudMetric):
     metric: str = dataclasses.field(default="euclidean", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", whole_number(self.k, self.kind, "k, the number of neighbors,"))
+        object.__setattr__(self, "k", whole_number(self.k, f"{self.kind}: k, the number of neighbors,", 1))
         object.__setattr__(self, "metric", get_metric(self.metric).name)
 
     def _graph(self, points: np.ndarray) -> Any:
@@ -108,7 +109,7 @@ class _Diffusion(_GraphMetric, kind="diffusion"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "t", whole_number(self.t, "diffusion", "t, the number of steps,"))
+        object.__setattr__(self, "t", whole_number(self.t, "diffusion: t, the number of steps,", 1))
 
     def _distances(self, points: np.ndarray) -> DistanceMatrix:
         adjacency = _unweighted(self._graph(points))

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
-from topo_interp.geometry._source import Source, frozen, open_source, reported, whole_number
+from topo_interp.geometry._source import Source, frozen, open_source, reported
 from topo_interp.metrics import Metric
 
 __all__ = ["Landmarks", "distortion", "farthest_points"]

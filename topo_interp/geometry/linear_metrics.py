@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
-from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, stored, whole_number
+from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, stored
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances
 from topo_interp.point_cloud import row_hashes
@@ -31,7 +32,7 @@ class _Mahalanobis(CloudMetric, kind="mahalanobis"):
     pca: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pca", whole_number(self.pca, "mahalanobis", "pca, the number of components,"))
+        object.__setattr__(self, "pca", whole_number(self.pca, "mahalanobis: pca, the number of components,", 1))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes
 from topo_interp._native import cpu
-from topo_interp.geometry._source import Source, frozen, open_source, reported, whole_number
+from topo_interp.geometry._source import Source, frozen, open_source, reported
 from topo_interp.geometry.distances import require_memory
 from topo_interp.metrics import Metric
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
@@ -40,10 +41,7 @@ class UntilCertified(Value, kind="until_certified"):
 
     def __post_init__(self) -> None:
         for name, least in (("bars", 1), ("max_points", 1), ("dim", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-                raise InputError(f"{name} is {value!r}; an integer of at least {least} is needed")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, whole_number(getattr(self, name), name, least))
 
 
 def until_certified(*, bars: int, max_points: int, dim: int = 1) -> UntilCertified:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import is_whole
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
 from topo_interp._native import cuda_device, device_number
@@ -77,14 +78,14 @@ class Rips(Value, kind="rips"):
         if not isinstance(steps, (tuple, list)) or not all(isinstance(step, Step) for step in steps):
             raise InputError(f"steps is {self.steps!r}; a tuple of steps is needed, such as steps=(ti.centered(), ti.pca(50))")
         object.__setattr__(self, "steps", tuple(steps))
-        if not _is_integer(self.max_dim) or self.max_dim < 0:
+        if not is_whole(self.max_dim) or self.max_dim < 0:
             raise InputError(f"max_dim is {self.max_dim!r}; the highest degree is an integer >= 0, such as max_dim=1")
-        if not _is_integer(self.field) or not _is_prime(self.field):
+        if not is_whole(self.field) or not _is_prime(self.field):
             raise InputError(f"field is {self.field!r}; Z/p is a field for a prime p, such as field=2 or field=3")
         object.__setattr__(self, "max_dim", int(self.max_dim))
         object.__setattr__(self, "field", int(self.field))
         if self.landmarks is not None and not isinstance(self.landmarks, UntilCertified):
-            if not _is_integer(self.landmarks) or self.landmarks < 1:
+            if not is_whole(self.landmarks) or self.landmarks < 1:
                 raise InputError(
                     f"landmarks is {self.landmarks!r}; a number of landmarks >= 1, ti.until_certified(bars=..., max_points=...) "
                     "or None is needed"
@@ -317,10 +318,6 @@ def _name(metric: str | Value) -> str:
     if isinstance(metric, Metric):
         return metric.name
     return metric if isinstance(metric, str) else repr(metric)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _is_prime(p: int) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
@@ -184,8 +185,7 @@ def name_of(summary: Any) -> str:
 
 
 def check_draws(draws: Any) -> None:
-    if not isinstance(draws, (int, np.integer)) or isinstance(draws, bool) or draws < 1:
-        raise InputError(f"draws is {draws!r}; an integer of at least 1 is needed, such as draws=99")
+    whole_number(draws, "draws", 1, why="such as draws=99")
 
 
 def one_blas_thread() -> Any:

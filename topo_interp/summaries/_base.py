@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value, brief_call
 from topo_interp.homology.diagrams import Diagrams
@@ -31,7 +32,7 @@ class _OfOneDegree(Value):
     censored: str = dataclasses.field(default="refuse", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", whole(self.dim, "dim (the degree)", 0))
+        object.__setattr__(self, "dim", whole_number(self.dim, "dim (the degree)", 0))
         if self.censored not in ("refuse", "close"):
             raise InputError(f"censored is {self.censored!r}; it is 'refuse' or 'close'")
 
@@ -159,18 +160,3 @@ def fixed_grid(values: Iterable[float], name: str) -> tuple[float, ...]:
     if grid.ndim != 1 or len(grid) == 0 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
         raise InputError(f"{name}: the grid must be finite, increasing filtration values, such as np.linspace(0, 2, 101)")
     return tuple(grid.tolist())
-
-
-def positive(value: Any, what: str, *, or_zero: bool = False) -> float:
-    """A finite number > 0 (or 0) as a float."""
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not 0 <= value < np.inf or (value == 0 and not or_zero):
-        raise InputError(f"{what} is {value!r}; a finite number {'>= 0' if or_zero else '> 0'} is needed")
-    return float(value)
-
-
-def whole(value: Any, what: str, least: int) -> int:
-    """An integer that is large enough."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise InputError(f"{what} is {value!r}; an integer >= {least} is needed")
-    return int(value)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.summaries._base import Vectorization, fixed_grid, positive, whole
+from topo_interp.summaries._base import Vectorization, fixed_grid
 
 __all__ = ["betti_curve", "landscape", "persistence_image", "silhouette"]
 
@@ -67,7 +68,7 @@ class _Landscape(_OnGrid, kind="landscape"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "layers", whole(self.layers, "layers", 1))
+        object.__setattr__(self, "layers", whole_number(self.layers, "layers", 1))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,7 +92,7 @@ class _Silhouette(_OnGrid, kind="silhouette"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "power", positive(self.power, "power"))
+        object.__setattr__(self, "power", real_number(self.power, "power", above=True))
 
     def _constant(self) -> tuple[None, str]:
         return None, "any number of short bars may appear within one bottleneck distance and take most of the weight"
@@ -121,9 +122,9 @@ class _PersistenceImage(Vectorization, kind="persistence_image"):
             object.__setattr__(self, name, ends)
         if len(tuple(self.resolution)) != 2:
             raise InputError(f"resolution is {self.resolution!r}; two numbers of pixels are needed, such as (20, 20)")
-        object.__setattr__(self, "resolution", tuple(whole(pixels, "resolution", 2) for pixels in self.resolution))
+        object.__setattr__(self, "resolution", tuple(whole_number(pixels, "resolution", 2) for pixels in self.resolution))
         for name in ("bandwidth", "power"):
-            object.__setattr__(self, name, positive(getattr(self, name), name))
+            object.__setattr__(self, name, real_number(getattr(self, name), name, above=True))
 
     @property
     def names(self) -> tuple[str, ...]:

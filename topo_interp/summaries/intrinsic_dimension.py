@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value, brief_call
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distance_recipe import Distances
 from topo_interp.geometry.neighbors import knn_graph
 from topo_interp.geometry.spanning_tree import spanning_tree
-from topo_interp.summaries._base import positive, whole
 
 if TYPE_CHECKING:
     import pandas
@@ -60,7 +60,7 @@ class _LevinaBickel(_OfDistances, kind="levina_bickel"):
     k: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", whole(self.k, "k", 2))
+        object.__setattr__(self, "k", whole_number(self.k, "k", 2))
 
     def _value(self, distances: DistanceMatrix) -> float:
         return _pooled(distinct(distances), self.k)
@@ -72,8 +72,8 @@ class _TwoNN(_OfDistances, kind="two_nn"):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parts", whole(self.parts, "parts", 1))
-        object.__setattr__(self, "seed", whole(self.seed, "seed", 0))
+        object.__setattr__(self, "parts", whole_number(self.parts, "parts", 1))
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0))
 
     def _value(self, distances: DistanceMatrix) -> float:
         return float(np.mean(self.of_parts(distances)))
@@ -94,9 +94,9 @@ class _PHDimension(_OfDistances, kind="ph_dimension"):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", positive(self.alpha, "alpha"))
+        object.__setattr__(self, "alpha", real_number(self.alpha, "alpha", above=True))
         for name, least in (("sizes", 2), ("subsamples", 1), ("repeats", 1), ("seed", 0)):
-            object.__setattr__(self, name, whole(getattr(self, name), name, least))
+            object.__setattr__(self, name, whole_number(getattr(self, name), name, least))
 
     def _value(self, distances: DistanceMatrix) -> float:
         n, rng = distances.n, np.random.default_rng(self.seed)
@@ -278,7 +278,7 @@ def dimension_by_scale(
     distances = distinct((recipe or Distances())(cloud))
     rows = []
     for count in parts:
-        if distances.n // whole(count, "parts", 1) < 10:
+        if distances.n // whole_number(count, "parts", 1) < 10:
             continue
         estimate = _TwoNN(count, seed)
         order = np.random.default_rng(seed).permutation(distances.n)

@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
+from topo_interp._arguments import real_number
 from topo_interp._errors import InputError
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.summaries._base import Summary, positive
+from topo_interp.summaries._base import Summary
 
 __all__ = ["amplitude", "count_bars", "max_persistence", "persistence_entropy", "total_persistence"]
 
@@ -20,7 +21,7 @@ class _CountBars(Summary, kind="count_bars"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "threshold", positive(self.threshold, "threshold", or_zero=True))
+        object.__setattr__(self, "threshold", real_number(self.threshold, "threshold"))
 
     def _constant(self) -> tuple[None, str]:
         return None, "the count jumps when a bar's persistence crosses the threshold"
@@ -59,7 +60,7 @@ class _TotalPersistence(Summary, kind="total_persistence"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "p", positive(self.p, "p"))
+        object.__setattr__(self, "p", real_number(self.p, "p", above=True))
 
     def _constant(self) -> tuple[None, str]:
         return None, "any number of short bars may appear within one bottleneck distance"
@@ -94,7 +95,7 @@ class _Amplitude(Summary, kind="amplitude"):
         super().__post_init__()
         if self.distance not in ("bottleneck", "wasserstein", "landscape"):
             raise InputError(f"distance is {self.distance!r}; it is 'bottleneck', 'wasserstein' or 'landscape'")
-        object.__setattr__(self, "order", positive(self.order, "order"))
+        object.__setattr__(self, "order", real_number(self.order, "order", above=True))
         if self.order < 1:
             raise InputError(f"order is {self.order}; a norm needs order >= 1")
 
