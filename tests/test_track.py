@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 import topo_interp as ti
-from topo_interp.comparison.events import Lengths, changes, longest_bars, resampled_lengths, subsamples_of
+from topo_interp.comparison._subsamples import subsamples_of
+from topo_interp.comparison.events import Lengths, changes, longest_bars, resampled_lengths
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 
 RIPS = ti.Rips(steps=(ti.centered(),), max_dim=1)

@@ -16,9 +16,10 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp._native import default_threads
 from topo_interp.arrays import as_points
+from topo_interp.comparison._rows import row_difference
+from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.comparisons import table as measures_table
 from topo_interp.comparison.drift import in_medians
-from topo_interp.comparison.events import subsamples_of
 from topo_interp.comparison.linear import cka, procrustes
 from topo_interp.comparison.merging import merge_order, rtd
 from topo_interp.comparison.moved_bars import MovedBar, moved_bars, unpaired_distances
@@ -28,7 +29,6 @@ from topo_interp.inference.nulls import permuted_pairing
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, one_blas_thread, parallel, run_draws
 from topo_interp.profile import Profile, error_message, profile
 from topo_interp.profile_inputs import named_recipes
-from topo_interp.track_inputs import row_difference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,9 @@ import numpy as np
 from topo_interp._errors import InputError, TopoInterpError
 from topo_interp._native import build_info
 from topo_interp.arrays import as_points
+from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.drift import paired_drift
-from topo_interp.comparison.events import resampled_lengths, subsamples_of
+from topo_interp.comparison.events import resampled_lengths
 from topo_interp.homology.rips import Rips
 from topo_interp.point_cloud import PointCloud, array_digest
 from topo_interp.profile import Profile, SiteResult, Unread, error_message, measure_site

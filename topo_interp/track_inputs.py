@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp.comparison._rows import row_difference
 from topo_interp.profile import error_message
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from topo_interp.activations.store import ActivationStore
 
-__all__ = ["checked_metrics", "opened_stores", "row_difference"]
+__all__ = ["checked_metrics", "opened_stores"]
 
 
 def opened_stores(stores: Mapping[int, Any]) -> tuple[dict[int, ActivationStore], dict[int, str], str]:
@@ -79,23 +80,6 @@ def _equalized(
         f"the number of rows, all were cut to the {len(shared)} rows that every store has"
     )
     return cut, {step: store.rows for step, store in cut.items()}, note
-
-
-def row_difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
-    """In what two row tables differ, "" when they are the same."""
-    if len(a) != len(b):
-        return f"{len(a)} and {len(b)} rows"
-    if list(a.columns) != list(b.columns):
-        only = [[str(c) for c in x.columns if c not in y.columns] for x, y in ((a, b), (b, a))]
-        return f"columns {', '.join(only[0]) or 'none'} only in the first, {', '.join(only[1]) or 'none'} only in the second"
-    for name in a.columns:
-        left, right = (x[name].reset_index(drop=True).astype(object) for x in (a, b))
-        off = np.flatnonzero(~((left == right) | (left.isna() & right.isna())).to_numpy(dtype=bool))
-        if len(off):
-            return f"column {str(name)!r} is {left[off[0]]!r} and {right[off[0]]!r} in row {off[0]} ({len(off)} rows differ)"
-    if not a.index.equals(b.index):
-        return "the rows are numbered differently"
-    return ""
 
 
 def checked_metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.DataFrame | None:

@@ -1,16 +1,19 @@
-"""The check that clouds of several layers or steps hold the same rows."""
+"""Whether clouds of several layers or steps, and the row tables of stores, hold the same rows."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp.point_cloud import PointCloud
 
-__all__ = ["same_rows"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["row_difference", "same_rows"]
 
 
 def same_rows(clouds: Mapping[Hashable, Any], needed_by: str) -> int:
@@ -39,3 +42,20 @@ def same_rows(clouds: Mapping[Hashable, Any], needed_by: str) -> int:
             )
         known = known or (step, cloud.rows)
     return n
+
+
+def row_difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
+    """In what two row tables differ, "" when they are the same."""
+    if len(a) != len(b):
+        return f"{len(a)} and {len(b)} rows"
+    if list(a.columns) != list(b.columns):
+        only = [[str(c) for c in x.columns if c not in y.columns] for x, y in ((a, b), (b, a))]
+        return f"columns {', '.join(only[0]) or 'none'} only in the first, {', '.join(only[1]) or 'none'} only in the second"
+    for name in a.columns:
+        left, right = (x[name].reset_index(drop=True).astype(object) for x in (a, b))
+        off = np.flatnonzero(~((left == right) | (left.isna() & right.isna())).to_numpy(dtype=bool))
+        if len(off):
+            return f"column {str(name)!r} is {left[off[0]]!r} and {right[off[0]]!r} in row {off[0]} ({len(off)} rows differ)"
+    if not a.index.equals(b.index):
+        return "the rows are numbered differently"
+    return ""

@@ -8,22 +8,15 @@ import math
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp.comparison._subsamples import SHARE
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 
-__all__ = ["SHARE", "Change", "Lengths", "changes", "longest_bars", "resampled_lengths", "subsamples_of"]
+__all__ = ["Change", "Lengths", "changes", "longest_bars", "resampled_lengths"]
 
-SHARE = 0.8  # of the rows in one subsample
 _JACKKNIFE = SHARE / (1 - SHARE)  # from the variance over subsamples to that of the whole
 _WINDOW = 3  # steps after a change that speak for it
-
-
-def subsamples_of(n: int, count: int, seed: int) -> np.ndarray:
-    """Rows (count, m) of seeded subsamples of 80 % of n rows, without replacement: duplicates would be a change of their own."""
-    rng = np.random.default_rng(seed)
-    size = max(2, math.floor(SHARE * n))
-    return np.array([np.sort(rng.choice(n, size=size, replace=False)) for _ in range(count)]).reshape(count, size)
 
 
 def longest_bars(diagrams: Diagrams, dim: int, count: int) -> np.ndarray:
