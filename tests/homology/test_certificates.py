@@ -180,6 +180,71 @@ def test_bounds_are_never_above_their_trivial_form(seed):
         assert term.down == pytest.approx(shortened, rel=1e-9)
 
 
+def circle_in_noise():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 60)
+    return np.column_stack((np.cos(angle), np.sin(angle), rng.normal(0, 0.8, (60, 6))))
+
+
+@pytest.mark.parametrize("landmarks", [None, 40])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (ti.pca(2),),
+        (ti.pca(2), ti.centered()),
+        (ti.centered(), ti.pca(2)),
+        (ti.pca(4), ti.pca(2)),
+        (ti.pca(6), ti.centered(), ti.pca(4), ti.centered(), ti.pca(2), ti.centered()),
+    ],
+)
+def test_every_projection_has_its_term_whatever_stands_around_it(steps, landmarks):
+    x = circle_in_noise()
+    diagrams = ti.Rips(steps=steps, landmarks=landmarks)(x)
+    assert violations(diagrams, true_bars(cdist(x, x))) == []
+    projections = [term.source for term in diagrams.certificate.terms if term.source.startswith("projection")]
+    assert len(projections) == sum(step.kind == "pca" for step in steps)
+    lost = (cdist(x, x) - cdist(ti.pca(2)(x), ti.pca(2)(x))).max()
+    assert diagrams.certificate.down >= lost > 1
+    assert "points after" not in diagrams.certificate.explain()
+
+
+def test_components_of_projected_points_have_the_terms_too():
+    x = circle_in_noise()
+    steps = (ti.pca(2), ti.centered())
+    tree = ti.Rips(max_dim=0, steps=steps)(x, engine="spanning-tree")
+    assert tree.certificate.down == pytest.approx(ti.Rips(max_dim=0, steps=steps)(x).certificate.down)
+
+
+@pytest.mark.parametrize("landmarks", [None, 40])
+@pytest.mark.parametrize(
+    ("metric", "steps", "meant", "projections"),
+    [
+        ("manhattan", (ti.pca(2),), (ti.pca(2),), 0),
+        ("euclidean", (ti.pca(4), ti.standardized(), ti.centered(), ti.pca(2)), (ti.pca(4), ti.standardized()), 1),
+        ("euclidean", (ti.drop_top_coordinates(1),), (ti.drop_top_coordinates(1),), 0),
+        ("chordal", (ti.centered(),), (ti.centered(),), 0),
+        (ti.fermat(p=2), (ti.pca(2),), (ti.pca(2),), 0),
+    ],
+)
+def test_a_certificate_that_does_not_lead_back_to_the_given_points_says_which_points_are_meant(
+    metric, steps, meant, projections, landmarks
+):
+    x = circle_in_noise()
+    diagrams = ti.Rips(metric, steps=steps, landmarks=landmarks)(x)
+    note = f"The true bars are those of the points after {', '.join(map(repr, meant))};"
+    assert note in diagrams.certificate.explain()
+    assert sum(term.source.startswith("projection") for term in diagrams.certificate.terms) == projections
+    for step in meant:
+        x = step(x)
+    if metric == "euclidean":
+        assert violations(diagrams, true_bars(cdist(x, x))) == []
+
+
+def test_a_translation_needs_no_note():
+    for metric in ("euclidean", "manhattan", "chebyshev", "sqeuclidean"):
+        assert "points after" not in ti.Rips(metric, steps=(ti.centered(),))(circle_in_noise()).certificate.explain()
+
+
 def test_a_projection_too_large_to_measure_is_bounded_by_what_it_discards(monkeypatch):
     from topo_interp.homology import approximation
 

@@ -32,7 +32,8 @@ def component_diagrams(
 ) -> Diagrams:
     """The exact H0 of the points after the recipe's steps."""
     digest = array_digest(points)
-    points, terms = recipe.prepared(points, threads)
+    seen = recipe.seen(points, threads)
+    points = seen.after
     tree = spanning_tree(points, metric=recipe.metric, threads=threads, progress=progress, device=device)
     raw = ENGINE.of_tree(tree, where="" if device == "cpu" else f" on {device}")
     # float64 lengths are rounded once more, to float32.
@@ -41,7 +42,7 @@ def component_diagrams(
     return Diagrams.from_bars(
         raw.bars,
         certificate=recipe.certificate(
-            raw.engine, digest, tree.rounding + narrowing, terms=terms, notes=(note,) if note else ()
+            raw.engine, digest, tree.rounding + narrowing, terms=seen.terms, notes=(*seen.notes, *filter(None, (note,)))
         ),
         scale=sampled_median(points, recipe.metric, threads) if len(points) > 1 else 0.0,
         n=len(points),

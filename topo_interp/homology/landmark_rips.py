@@ -110,11 +110,12 @@ class _Plan:
         self.threads, self.progress = how.get("threads"), bool(how.get("progress"))
         if isinstance(cloud, DistanceMatrix):
             self.data: Any = recipe.given(cloud)
-            self.digest, self.terms = cloud.digest(), ()
+            self.digest, self.terms, self.notes = cloud.digest(), (), ()
         else:
             points = as_points(cloud, name="cloud")
             self.digest = array_digest(points)
-            self.data, self.terms = recipe.prepared(points, self.threads)
+            seen = recipe.seen(points, self.threads)
+            self.data, self.terms, self.notes = seen.data, seen.terms, seen.notes
         self.metric = recipe.metric if isinstance(recipe.metric, str) and recipe.metric != "precomputed" else "euclidean"
         self.n = len(self.data)
         self.true_metric = open_source(self.data, self.metric, self.threads).true_metric
@@ -192,7 +193,7 @@ class _Plan:
             engine=found.certificate.engine,
             inputs=(self.digest,),
             recipe=self.recipe.to_json(),
-            notes=tuple(filter(None, (*getattr(self.recipe.metric, "notes", ()), self._coverage(marks), self._scale_note()))),
+            notes=(*getattr(self.recipe.metric, "notes", ()), *self.notes, self._coverage(marks), *filter(None, (self._scale_note(),))),
         )
         if found.censored_at is not None:
             certificate = dataclasses.replace(certificate, valid_to=max(0.0, found.censored_at - certificate.bottleneck_bound))

@@ -154,10 +154,10 @@ class Rips(Value, kind="rips"):
         budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
         _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
         if points is None:
-            matrix, digest, terms = self.given(cloud), cloud.digest(), ()
+            matrix, digest, terms, notes = self.given(cloud), cloud.digest(), (), ()
         else:
             seen = seen or self.seen(cloud, threads, device)
-            matrix, digest, terms = seen.matrix, array_digest(points), seen.terms
+            matrix, digest, terms, notes = seen.matrix, array_digest(points), seen.terms, seen.notes
         weighted = None if self.weights is None else self.weights(matrix)
         edges = matrix if weighted is None else weighted.edges
         threshold = self._cut(edges)
@@ -178,7 +178,7 @@ class Rips(Value, kind="rips"):
                 float(edges.rounding),
                 censored=threshold is not None,
                 terms=terms,
-                notes=getattr(matrix.metric, "notes", ()),
+                notes=(*getattr(matrix.metric, "notes", ()), *notes),
             ),
             scale=float(matrix.median()) if n > 1 else 0.0,
             n=n,
@@ -272,14 +272,6 @@ class Rips(Value, kind="rips"):
     def distance_matrix(self, cloud: Any, threads: int | None = None, device: str = "cpu") -> DistanceMatrix:
         """The distances that the recipe sees: of the cloud's points after the steps."""
         return self.seen(cloud, threads, device).matrix
-
-    def prepared(self, points: np.ndarray, threads: int | None = None) -> tuple[Any, tuple[Term, ...]]:
-        """The points after the steps, and the term of a projection where the last step is one.
-
-        Where the metric is a value that needs all points at once, its DistanceMatrix stands for them.
-        """
-        seen = self.seen(points, threads)
-        return (seen.after if isinstance(self.metric, str) else seen.matrix), seen.terms
 
     def given(self, matrix: DistanceMatrix) -> DistanceMatrix:
         """A matrix in place of points, if this recipe can take it."""

@@ -13,9 +13,12 @@ from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.approximation import projection_term
 
 if TYPE_CHECKING:
+    from topo_interp.geometry.steps import Step
     from topo_interp.homology.rips import Rips
 
 __all__ = ["Seen"]
+
+_OF_DIFFERENCES = ("euclidean", "sqeuclidean", "manhattan", "chebyshev")  # metrics that no translation changes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,16 +42,35 @@ class Seen:
     device: str = "cpu"
 
     @functools.cached_property
-    def _stepped(self) -> tuple[np.ndarray, np.ndarray]:
-        before = after = self.points
-        for step in self.recipe.steps:
+    def _stepped(self) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """The points after the steps, and those before and after each projection whose shift is to be bounded."""
+        after, projections = self.points, []
+        for place, step in enumerate(self.recipe.steps):
             before, after = after, step(after)
-        return before, after
+            if place >= self._meant and step.kind == "pca":
+                projections.append((before, after))
+        return after, projections
+
+    @functools.cached_property
+    def _meant(self) -> int:
+        """How many of the first steps belong to what is asked: up to the last whose effect on the bars has no bound."""
+        recipe = self.recipe
+        projects = recipe.metric == "euclidean" and recipe.weights is None
+
+        def bounded(step: Step) -> bool:
+            return projects if step.kind == "pca" else step.kind == "centered" and recipe.metric in _OF_DIFFERENCES
+
+        return max((place for place, step in enumerate(recipe.steps, 1) if not bounded(step)), default=0)
 
     @property
     def after(self) -> np.ndarray:
         """The points after the steps."""
-        return self._stepped[1]
+        return self._stepped[0]
+
+    @property
+    def data(self) -> np.ndarray | DistanceMatrix:
+        """The points after the steps; where the metric is a value that needs all of them at once, its distances."""
+        return self.after if isinstance(self.recipe.metric, str) else self.matrix
 
     @functools.cached_property
     def matrix(self) -> DistanceMatrix:
@@ -58,10 +80,15 @@ class Seen:
             return DistanceMatrix.from_points(self.after, metric=metric, threads=self.threads, device=self.device)
         return metric.distance_matrix(self.after)  # type: ignore[attr-defined]  # checked when the recipe was made
 
-    @property
+    @functools.cached_property
     def terms(self) -> tuple[Term, ...]:
-        """The term of a projection where the last step is one."""
-        recipe = self.recipe
-        projects = bool(recipe.steps) and recipe.steps[-1].kind == "pca" and recipe.metric == "euclidean" and recipe.weights is None
-        before, after = self._stepped
-        return (projection_term(before, after, threads=self.threads),) if projects else ()
+        """How far each projection can have moved the bars of the points that are meant."""
+        return tuple(projection_term(before, after, threads=self.threads) for before, after in self._stepped[1])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which points are meant, where the certificate does not lead back to the given ones."""
+        if not self._meant:
+            return ()
+        steps = ", ".join(map(repr, self.recipe.steps[: self._meant]))
+        return (f"The true bars are those of the points after {steps}; how far they are from those of the points before is not bounded.",)
