@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,7 +82,10 @@ class _Directions(Draw):
 
     def points(self, points: np.ndarray, *, site: str = "", member: int = 0) -> np.ndarray:
         points = np.asarray(points, dtype=np.float64)
-        directions = np.random.default_rng(self.key).standard_normal(points.shape)
+        # Of each site and member by itself: sites that shared their directions would be tied in the draws and not in the data,
+        # and their maximum would be too small.
+        rng = np.random.default_rng([self.key, zlib.crc32(site.encode()), member])
+        directions = rng.standard_normal(points.shape)
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         return directions * np.linalg.norm(points, axis=1, keepdims=True)
 
@@ -89,8 +93,8 @@ class _Directions(Draw):
 def uniform_on_sphere() -> UniformOnSphere:
     """Uniformly random directions with the norms of the rows kept, for metrics of directions (chordal, angular, cosine).
 
-    Sites of one draw are not tied to each other, so that a max-T over sites is on the safe side (conservative) when
-    the sites resemble each other.
+    The directions of each site, and of each cloud of a pair, are drawn by themselves, so that a max-T over sites is exact for
+    independent sites and on the safe side (conservative) when the sites resemble each other.
 
     >>> import topo_interp as ti
     >>> y = uniform_on_sphere().draw([[3.0, 4.0], [0.0, 2.0]], ti.nulls.draw_rng(0, 0))
