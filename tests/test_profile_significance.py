@@ -102,6 +102,8 @@ def test_grouped_rows_are_refused_before_anything_runs(monkeypatch):
 def test_what_can_not_be_is_refused():
     with pytest.raises(ti.InputError, match="9 draws give no p-value below 0.1: use draws=19 or more"):
         ti.Significance(draws=9)
+    with pytest.raises(ti.InputError, match="use draws=33 or more"):
+        ti.Significance(draws=32, alpha=0.03)
     with pytest.raises(ti.InputError, match="detect is True; give ti.Detect"):
         ti.Significance(detect=True)
     with pytest.raises(ti.InputError, match="say which summaries"):

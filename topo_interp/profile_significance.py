@@ -12,7 +12,7 @@ from topo_interp._errors import InputError
 from topo_interp.activations.split import Split
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.detectable import Detectable, detectable
-from topo_interp.inference.estimate import spoken
+from topo_interp.inference.estimate import draws_for, spoken
 from topo_interp.inference.explore import log_entry
 from topo_interp.inference.loop_plane import LoopPlane, drawn_loop_plane, loop_plane
 from topo_interp.inference.pipeline import check_rows
@@ -156,7 +156,7 @@ def _detectable(
     """For every silent site, the smallest circle that the first recipe there would have found."""
     how, found, undetermined = tests.how, {}, {}
     silent = tests.silent() if how.detect is not None else []
-    reach = max(how.detect.draws, round(1 / how.alpha) - 1) if how.detect is not None else 0
+    reach = max(how.detect.draws, draws_for(how.alpha)) if how.detect is not None else 0
     with progress_line(len(silent), "how large a circle would have been found", progress) as line:
         for site in silent:
             line.update(description=f"how large a circle would have been found at {site}")

@@ -38,6 +38,24 @@ def test_the_calendar_order_is_found_where_it_is_and_not_where_it_is_not(null):
     assert ti.significance(cloud, recipe, order, null=null, draws=99, seed=0, rows_table=table).p_value > 0.05
 
 
+@pytest.mark.parametrize(("classes", "exact"), [(4, 8 / 24), (5, 10 / 120)])
+def test_names_that_only_turn_or_mirror_the_circle_reach_the_observed_order(classes, exact):
+    """2 k of the k! ways to name k classes in their order give its statistic, in exact arithmetic: that share is the p-value."""
+    rng = np.random.default_rng(0)
+    season = np.tile(np.arange(classes), 6)
+    angles = 2 * np.pi * season / classes
+    x = 0.05 * rng.normal(size=(len(season), 5))
+    x[:, 0] += np.cos(angles)
+    x[:, 1] += np.sin(angles)
+    table = pandas.DataFrame({"season": season})
+    null, recipe = ti.nulls.permuted_labels("season", unit="levels"), ti.class_plane("season", range(classes))
+    found = ti.significance(x, recipe, ti.circular_order(), null=null, draws=399, seed=0, rows_table=table)
+    assert found.p_value == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 400))
+    how = ti.Significance(ti.circular_order(), null=null, draws=399, seed=0)
+    (row,) = ti.significance_table({"layer": x}, {"plane": recipe}, how, rows_table=table).to_dict("records")
+    assert row["p_value"] == row["p_max_t"] == found.p_value  # of one test the maximum is the test
+
+
 def test_the_loop_of_the_class_means_is_found_in_their_plane():
     recipe = ti.class_means("month", ti.Rips(steps=(ti.pca(2),)))
     loop = ti.max_persistence(dim=1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
-from topo_interp.inference.estimate import clopper_pearson
+from topo_interp.inference.estimate import clopper_pearson, draws_for, reached
 from topo_interp.inference.nulls import Null, draw_rng
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel
 from topo_interp.point_cloud import PointCloud
@@ -113,7 +113,7 @@ def detectable(
     """
     allowed = math.floor(alpha * (1 + draws) + 1e-9) - 1
     if allowed < 0:
-        raise InputError(f"{draws} draws can not reach p <= {alpha:g}; use draws={math.ceil(1 / alpha) - 1} or more")
+        raise InputError(f"{draws} draws can not reach p <= {alpha:g}; use draws={draws_for(alpha)} or more")
     if not 0 < power <= 1 or trials < 1:
         raise InputError(f"power is {power} and trials {trials}; a power in (0, 1] and at least one trial are needed")
     if not null.changes_points:
@@ -203,7 +203,7 @@ class _Trial:
         value = self.pipeline.observe((planted,), self.table, threads=threads)[0][0]
         exceeding = 0
         for index in range(self.draws):
-            exceeding += bool(self.pipeline.draw(index, {self.site: (planted,)}, self.table, threads)[0] >= value)
+            exceeding += int(reached(value, self.pipeline.draw(index, {self.site: (planted,)}, self.table, threads)).sum())
             if exceeding > self.allowed:
                 return False
         return True

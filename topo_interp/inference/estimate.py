@@ -6,11 +6,13 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
+
 from topo_interp._errors import InputError
 from topo_interp._value import Value, value_from_dict
 from topo_interp.certificate import Certificate
 
-__all__ = ["Estimate", "clopper_pearson", "monte_carlo_p", "spoken"]
+__all__ = ["Estimate", "clopper_pearson", "draws_for", "monte_carlo_p", "reached", "spoken"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,37 @@ class Estimate:
             "notes": tuple(plain["notes"]),
         }
         return cls(**{**plain, **changed})
+
+
+# Numbers that differ by less, relative to the largest, are equal up to the rounding of float64.
+ROUNDING = 1e-12
+
+
+def reached(value: Any, null_values: Any) -> np.ndarray:
+    """Which draws reach the value: ``T* >= T``, where what is equal up to rounding counts as reached.
+
+    Permutations that exchange equal things give one number in exact arithmetic and several in float64; a draw that lost its tie to
+    rounding would make the p-value too small.
+
+    >>> reached(0.3, [0.1 + 0.2, 0.1, 0.3 - 1e-16]).tolist()
+    [True, False, True]
+
+    Args:
+        value: the observed statistic, or ``(tests,)`` of them.
+        null_values: ``(draws,)`` or ``(draws, tests)``.
+    """
+    value, null_values = np.asarray(value, dtype=np.float64), np.asarray(null_values, dtype=np.float64)
+    slack = ROUNDING * np.maximum(np.abs(value), np.abs(null_values).max(axis=0, initial=0.0))
+    return null_values >= value - slack
+
+
+def draws_for(alpha: float) -> int:
+    """The smallest number of draws that can give a p-value of alpha or less.
+
+    >>> draws_for(0.05), draws_for(0.03), draws_for(1.0)
+    (19, 33, 1)
+    """
+    return max(1, math.ceil(1 / alpha - 1e-9) - 1)
 
 
 def monte_carlo_p(exceeding: int, draws: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.inference.estimate import monte_carlo_p
+from topo_interp.inference.estimate import monte_carlo_p, reached
 
 __all__ = ["GroupTest", "mmd_test", "permutation_test", "scale_space_kernel"]
 
@@ -209,14 +209,12 @@ def _permuted(statistic, n: int, m: int, draws: int, seed: int, *, small: bool, 
     value = statistic(labels)
     rng = np.random.default_rng(seed)
     null = np.array([statistic(rng.permutation(labels)) for _ in range(draws)])
-    # Permutations that only exchange equal groups give the same number up to rounding; they count as reached.
-    slack = 1e-12 * max(abs(value), float(np.abs(null).max()))
-    reached = int((null <= value + slack).sum()) if small else int((null >= value - slack).sum())
+    exceeding = int((reached(-value, -null) if small else reached(value, null)).sum())
     return GroupTest(
         value=float(value),
         null_mean=float(null.mean()),
         null_sd=float(null.std(ddof=1)) if draws > 1 else 0.0,
-        p_value=monte_carlo_p(reached, draws),
+        p_value=monte_carlo_p(exceeding, draws),
         smallest_p=monte_carlo_p(0, draws),
         draws=draws,
         seed=seed,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp.inference.estimate import ROUNDING, reached
 
 __all__ = ["MaxT", "benjamini_hochberg", "max_t"]
 
@@ -79,13 +80,16 @@ def max_t(values: Any, null_values: Any) -> MaxT:
     draws = len(null_values)
     sd = together.std(axis=0, ddof=1)
     # A statistic that never changes (an empty diagram in every draw) is no evidence, and must not stand in the maximum.
-    changes = sd > 1e-12 * np.abs(together).max(axis=0)
+    rounding = ROUNDING * np.abs(together).max(axis=0)
+    changes = sd > rounding
     t = np.divide(together - together.mean(axis=0), sd, out=np.full_like(together, -np.inf), where=changes)
-    largest = t[1:].max(axis=1)
-    reached = (largest[:, None] >= t[0] - 1e-12).sum(axis=0)
+    # A tie that rounding broke is a tie: each test's values are known up to their rounding, in units of its own deviation.
+    slack = np.divide(rounding, sd, out=np.zeros_like(sd), where=changes)
+    largest = (t[1:] + slack).max(axis=1)
+    exceeding = (largest[:, None] >= t[0] - slack).sum(axis=0)
     return MaxT(
-        p_values=(1 + reached) / (1 + draws),
-        unadjusted=(1 + (null_values >= values).sum(axis=0)) / (1 + draws),
+        p_values=(1 + exceeding) / (1 + draws),
+        unadjusted=(1 + reached(values, null_values).sum(axis=0)) / (1 + draws),
         t=np.where(changes, t[0], 0.0),
         null_mean=null_values.mean(axis=0),
         null_sd=null_values.std(axis=0, ddof=1),

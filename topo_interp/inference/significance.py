@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
-from topo_interp.inference.estimate import Estimate, clopper_pearson, monte_carlo_p
+from topo_interp.inference.estimate import Estimate, clopper_pearson, draws_for, monte_carlo_p, reached
 from topo_interp.inference.multiple import benjamini_hochberg, max_t
 from topo_interp.inference.nulls import Null, matched_gaussian
 from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
@@ -142,7 +141,7 @@ class Significance(Value, kind="significance"):
         if not 1 / (1 + self.draws) <= self.alpha + 1e-12 <= 1:
             raise InputError(
                 f"alpha is {self.alpha:g}, and {self.draws} draws give no p-value below {1 / (1 + self.draws):.3g}: use "
-                f"draws={math.ceil(1 / self.alpha) - 1 if self.alpha > 0 else 99} or more"
+                f"draws={draws_for(self.alpha) if self.alpha > 0 else 99} or more"
             )
 
     def of_recipe(self, recipe: Any) -> tuple[Any, ...]:
@@ -253,7 +252,7 @@ def _estimate(
 ) -> Estimate:
     value, certificate = observed
     draws = len(null_values)
-    exceeding = int((null_values >= value).sum())
+    exceeding = int(reached(value, null_values).sum())
     return Estimate(
         value=value,
         null_mean=float(null_values.mean()),
