@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -94,11 +96,60 @@ def test_a_log_belongs_to_one_split(tmp_path, change):
         store(seed=1).split(log=log)
 
 
-def test_a_mistyped_site_does_not_cost_the_seal():
-    halves = store().split()
-    with pytest.raises(InputError, match="no site 'circel'"):
-        ti.confirm(claim("circel"), halves)
-    assert not halves.opened
+@pytest.mark.parametrize(("change", "message"), [
+    ({"site": "circel"}, "no site 'circel'"),
+    ({"summary": ti.max_persistence(dim=2)}, "degree"),
+    ({"recipe": ti.Rips(ti.effective_resistance(k=20))}, "20"),
+    ({"recipe": ti.class_means("color", ti.Rips())}, "color"),
+    ({"null": ti.nulls.permuted_labels("word")}, "reads no label"),
+    ({"null": ti.nulls.matched_gaussian(within="color")}, "no column 'color'"),
+])  # fmt: skip
+def test_a_claim_that_can_not_be_tested_costs_neither_the_seal_nor_the_other_claims(change, message):
+    halves = store().split(0.25, seed=1)  # 45 rows to explore, 15 sealed: 20 neighbors are too many for these alone
+    bad = dataclasses.replace(claim("circle"), **change)
+    with pytest.raises(InputError, match=message):
+        ti.confirm([claim("circle"), bad], halves)
+    assert not halves.opened and len(halves.tried()) == 0
+    assert ti.confirm(claim("circle"), halves).explored == 0
+
+
+def test_grouped_rows_under_a_plain_null_do_not_cost_the_seal():
+    halves = store(grouped=True).split(by="word")
+    with pytest.raises(InputError, match="within="):
+        ti.confirm(claim("circle"), halves)
+    within = dataclasses.replace(claim("circle"), null=ti.nulls.matched_gaussian(within=["template", "word"]))
+    assert not halves.opened and ti.confirm(within, halves).p_holm[0] <= 1
+
+
+@pytest.mark.parametrize(("confirm", "again"), [(0.25, 0), (0.75, 30)])
+def test_a_stand_in_has_the_sealed_labels_and_explored_points(confirm, again):
+    halves = store().split(confirm, seed=1)
+    cloud, table = halves.stand_in("circle")
+    assert list(cloud.rows) == list(table.index) == list(halves._sealed.rows.index) and cloud.groups == halves["circle"].groups
+    known = {row.tobytes() for row in halves["circle"].points}
+    assert sum(row.tobytes() not in known for row in cloud.points) == again
+    assert len(np.unique(cloud.points, axis=0)) == len(cloud)
+
+
+def test_what_fails_on_the_sealed_rows_alone_leaves_the_other_claims_in_the_log(monkeypatch):
+    halves = store().split(seed=1)
+    broken = halves._sealed["noise"].points.copy()
+    broken[3] = 0.0
+    monkeypatch.setattr(halves, "_sealed", ti.store_from_arrays({"noise": broken, "circle": halves._sealed["circle"].points}))
+    directions = dataclasses.replace(claim("noise"), recipe=ti.Rips("chordal"))
+    with pytest.raises(InputError, match=r"the others are in split\.tried\(\): .*row 3"):
+        ti.confirm([directions, claim("circle")], halves)
+    tried = halves.tried()
+    assert list(tried["site"]) == ["noise", "circle"] and np.isnan(tried["p_value"][0]) and tried["p_value"][1] == 0.05
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"draws": 0}, "draws is 0"), ({"draws": "9"}, "draws is '9'"), ({"seed": -1}, "seed is -1"), ({"site": 3}, "site is 3"),
+    ({"recipe": "x"}, "recipe is 'x'"), ({"summary": len}, "summary is"), ({"null": "gaussian"}, "null is 'gaussian'"),
+])  # fmt: skip
+def test_what_is_no_claim_can_not_be_written_down(change, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(claim("circle"), **change)
 
 
 def test_a_claim_is_a_value_and_arguments_are_checked():

@@ -100,5 +100,9 @@ def test_arguments_are_checked():
         ti.class_plane("month", MONTHS[:6])(cloud, table)
     with pytest.raises(InputError, match="at least three different"):
         ti.class_plane("month", ("jan", "jan", "feb"))
+    with pytest.raises(InputError, match="no column 'color'; it has 'template', 'month'"):
+        ti.class_means("color", ti.Rips())(cloud, table)
+    with pytest.raises(InputError, match="1 of 120 rows have no value"):
+        ti.class_means("month", ti.Rips())(cloud, table.assign(month=table["month"].where(np.arange(120) > 0)))
     with pytest.raises(InputError, match="two coordinates"):
         ti.circular_order()(np.zeros((4, 3)))

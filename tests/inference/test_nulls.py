@@ -178,6 +178,14 @@ def test_the_row_table_is_checked(points):
         nulls.permuted_labels("word").draw(points, nulls.draw_rng(0, 0), TABLE.assign(word="a"))
 
 
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("make", [nulls.permuted_labels, nulls.matched_gaussian], ids=["permuted_labels", "matched_gaussian"])
+def test_rows_without_a_label_are_no_level(points, make, missing):
+    table = TABLE.assign(word=["a", missing, missing, "b"] * 3)
+    with pytest.raises(InputError, match="6 of 12 rows have no value in the column 'word'"):
+        make("word").draw(points, nulls.draw_rng(0, 0), table)
+
+
 def rectified(seed: int, n: int = 80) -> np.ndarray:
     """Rows of a freshly initialized network: a bent surface of 10 dimensions in 64, without a loop."""
     rng = np.random.default_rng(seed)

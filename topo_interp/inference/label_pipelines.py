@@ -13,6 +13,7 @@ from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.geometry.steps import pca
 from topo_interp.homology.diagrams import Diagrams
+from topo_interp.inference._nulls.columns import table_of
 
 if TYPE_CHECKING:
     import pandas
@@ -136,6 +137,7 @@ def circular_order() -> CircularOrder:
 
 def _means(cloud: Any, table: pandas.DataFrame, by: str) -> tuple[np.ndarray, np.ndarray]:
     points = as_points(cloud, name="cloud").astype(np.float64, copy=False)
-    levels, codes = np.unique(table[by].to_numpy(), return_inverse=True)
+    labels = table_of(table, len(points), (by,), "a pipeline of class means")[by]
+    levels, codes = np.unique(labels.to_numpy(), return_inverse=True)
     indicators = (codes == np.arange(len(levels))[:, None]).astype(np.float64)
     return indicators @ points / np.bincount(codes)[:, None], levels

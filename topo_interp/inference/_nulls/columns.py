@@ -34,6 +34,13 @@ def table_of(table: pandas.DataFrame | None, n: int, columns: Sequence[str], who
         raise InputError(f"the row table has no column {missing[0]!r}; it has {', '.join(map(repr, table.columns))}")
     if len(table) != n:
         raise InputError(f"the row table has {len(table)} rows and the cloud {n}; give the rows of this cloud")
+    for name in columns:
+        without = int(table[name].isna().sum())
+        if without:
+            raise InputError(
+                f"{without} of {n} rows have no value in the column {name!r}, and rows without a label are no class of their own: "
+                f"leave them out with store.select(store.rows[{name!r}].notna())"
+            )
     return table
 
 
