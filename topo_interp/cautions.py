@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from topo_interp._errors import InputError
 from topo_interp.certificate import Status
-from topo_interp.metrics import get_metric
+from topo_interp.metrics import said_to_be_metric
 
 if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
@@ -149,7 +148,4 @@ def cautions(
 
 
 def _breaks_the_triangle(metric: str) -> bool:
-    try:
-        return not get_metric(metric).true_metric
-    except InputError:  # a metric with parameters or a given matrix: nothing is known
-        return False
+    return said_to_be_metric(metric) is False  # of a metric with parameters or a given matrix nothing is known

@@ -78,6 +78,17 @@ _TRUE_TWIN = {
 }
 
 
+def said_to_be_metric(name: str) -> bool | None:
+    """Whether the triangle inequality holds for the metric of this name; None where the table has none."""
+    return _TABLE[name][0] if name in _TABLE else None
+
+
+def triangle_error(name: str, theorem: str) -> InputError:
+    """The error about a dissimilarity that is no metric: what ``theorem`` would need."""
+    twin = f"; use {_TRUE_TWIN[name]}, which orders the pairs in the same way" if name in _TRUE_TWIN else ""
+    return InputError(f"{theorem} needs the triangle inequality, which {name!r} does not obey{twin}")
+
+
 def require_true_metric(metric: str | Metric, theorem: str) -> Metric:
     """The metric, if the triangle inequality holds for it; else an error that names what ``theorem`` would need.
 
@@ -93,11 +104,7 @@ def require_true_metric(metric: str | Metric, theorem: str) -> Metric:
     """
     metric = get_metric(metric)
     if not metric.true_metric:
-        twin = _TRUE_TWIN[metric.name]
-        raise InputError(
-            f"{theorem} needs the triangle inequality, which {metric.name!r} does not obey; use {twin}, which orders "
-            "the pairs in the same way"
-        )
+        raise triangle_error(metric.name, theorem)
     return metric
 
 

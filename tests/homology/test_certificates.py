@@ -245,6 +245,33 @@ def test_a_translation_needs_no_note():
         assert "points after" not in ti.Rips(metric, steps=(ti.centered(),))(circle_in_noise()).certificate.explain()
 
 
+def test_what_is_no_projection_has_no_term(monkeypatch):
+    from topo_interp.homology import approximation
+
+    x = np.random.default_rng(3).standard_normal((80, 5))
+    turned = np.linalg.qr(np.random.default_rng(4).standard_normal((5, 5)))[0][:, :2]
+    with pytest.raises(ti.InputError, match="two rows are farther apart after than before, by .* of the norm .* ti.pca"):
+        ti.projection_term(x, np.roll(x @ turned, 1, axis=0) / 3)
+    with pytest.raises(ti.InputError, match="farther from the mean"):
+        ti.projection_term(x, x[:, :2] * 3)
+    monkeypatch.setattr(approximation, "_MEASURED_UP_TO", 0)
+    with pytest.raises(ti.InputError, match="farther from the mean"):
+        ti.projection_term(x, x[:, :2] * 3)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1.0])
+def test_scores_in_float32_shorten_and_lengthen(scale):
+    x = np.random.default_rng(3).standard_normal((80, 5))
+    x = np.vstack((x, x[:40]))  # two rows in one place, and their scores too
+    scores = ti.pca(4)(x).astype(np.float32).astype(np.float64)
+    scores[80:] *= 1 + 2.0**-24  # rounded otherwise
+    term = ti.projection_term(x * scale, scores * scale)
+    apart, seen = cdist(x, x), cdist(scores, scores)
+    assert term.down == pytest.approx((apart - seen).max() * scale, rel=1e-6)
+    assert (seen - apart).max() * scale <= term.up * (1 + 1e-9) <= 1e-6 * scale
+    assert ti.projection_term(x * scale, ti.pca(4)(x) * scale).up == 0
+
+
 def test_a_projection_too_large_to_measure_is_bounded_by_what_it_discards(monkeypatch):
     from topo_interp.homology import approximation
 
@@ -266,10 +293,33 @@ def test_a_cover_radius_certificate_needs_a_metric():
     matrix = ti.DistanceMatrix.from_dense(ti.pairwise_distances(x))
     with pytest.raises(ti.InputError, match="not known to hold for a precomputed matrix.*distortion_term"):
         ti.cover_radius_term(ti.farthest_points(matrix, 40))
+    with pytest.raises(ti.InputError, match="needs the triangle inequality, which 'effective_resistance.k=5.' does not obey$"):
+        ti.cover_radius_term(ti.farthest_points(x, 40, metric=ti.effective_resistance(k=5)))
+    with pytest.raises(ti.InputError, match="'cosine' does not obey"):
+        ti.cover_radius_term(ti.farthest_points(ti.DistanceMatrix.from_dense(ti.pairwise_distances(x), metric="cosine"), 40))
     # The distortion is one for any dissimilarity, and is what the recipe then uses.
     diagrams = ti.Rips("cosine", landmarks=40)(x)
     assert diagrams.certificate.up >= ti.distortion(x, marks, metric="cosine")
     assert violations(diagrams, true_bars(ti.pairwise_distances(x, metric="cosine"))) == []
+
+
+def test_a_metric_with_parameters_has_the_cover_radius_certificate():
+    x = np.random.default_rng(4).standard_normal((120, 6))
+    for metric in (ti.mahalanobis(3), ti.fermat(p=2), ti.effective_resistance(k=5, corrected=False)):
+        marks = ti.farthest_points(x, 40, metric=metric)
+        assert ti.cover_radius_term(marks).up == 2 * (marks.cover_radius + marks.rounding)
+        assert ti.distortion_term(x, marks, metric=metric).up <= ti.cover_radius_term(marks).up
+    said = ti.farthest_points(ti.DistanceMatrix.from_dense(ti.pairwise_distances(x), metric="euclidean"), 40)
+    assert ti.cover_radius_term(said).up == 2 * (said.cover_radius + said.rounding)
+
+
+def test_landmarks_of_one_metric_prove_nothing_about_another():
+    x = 1e-3 * np.random.default_rng(1).normal(size=(80, 6))
+    marks = ti.farthest_points(x, 20)
+    for points, metric in ((x, "chordal"), (ti.DistanceMatrix.from_points(x, metric="chordal"), "euclidean")):
+        for measure in (ti.distortion, ti.distortion_term):
+            with pytest.raises(ti.InputError, match="made of 'euclidean' distances, and those of x are 'chordal': give the metric"):
+                measure(points, marks, metric=metric)
 
 
 def test_landmarks_at_a_threshold_say_up_to_where_they_are_valid():

@@ -61,9 +61,9 @@ class Source:
         return self.metric.name if isinstance(self.metric, Metric) else str(self.metric)
 
     @property
-    def true_metric(self) -> bool:
-        """Whether the triangle inequality is known to hold."""
-        return isinstance(self.metric, Metric) and self.metric.true_metric
+    def true_metric(self) -> bool | None:
+        """Whether the triangle inequality holds; None where nothing is known, or only what a matrix was said to hold."""
+        return getattr(self.metric, "true_metric", None)
 
     def knn(self, k: int, report: Report) -> tuple[np.ndarray, np.ndarray]:
         """Indices and distances of the k nearest neighbors of every row."""

@@ -31,6 +31,7 @@ class Landmarks:
         distances: array (n,): of every row to that landmark.
         metric: name of the metric.
         rounding: every distance above is within this of the exact distance of the given points.
+        true_metric: whether the triangle inequality holds; None of a matrix whose metric the package did not compute.
     """
 
     indices: np.ndarray
@@ -40,6 +41,7 @@ class Landmarks:
     distances: np.ndarray
     metric: str
     rounding: float = 0.0
+    true_metric: bool | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -108,7 +110,14 @@ def farthest_points(
     distances = source.in_units(distances)
     rounding = max(source.rounding(), 0.0 if before is None else before.rounding)
     return Landmarks(
-        frozen(indices), frozen(radii), float(distances.max()), frozen(nearest), distances, source.metric_name, rounding
+        frozen(indices),
+        frozen(radii),
+        float(distances.max()),
+        frozen(nearest),
+        distances,
+        source.metric_name,
+        rounding,
+        source.true_metric,
     )
 
 
@@ -142,7 +151,7 @@ def distortion(
         device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device.
 
     Raises:
-        InputError: landmarks of other points, or a negative up_to.
+        InputError: landmarks of other points or of another metric, or a negative up_to.
 
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and the distances of k landmarks to n rows.
     """
@@ -153,6 +162,11 @@ def measured_distortion(source: Source, landmarks: Landmarks, up_to: float | Non
     """:func:`distortion` of a source, whose ``rounding`` then covers all pairs."""
     if landmarks.n != source.n:
         raise InputError(f"the landmarks cover {landmarks.n} rows and x has {source.n}; give the points that they were made of")
+    if landmarks.metric != source.metric_name:
+        raise InputError(
+            f"the landmarks were made of {landmarks.metric!r} distances, and those of x are {source.metric_name!r}: give the metric "
+            "that they were made with, or make them of this one with ti.farthest_points"
+        )
     if up_to is not None and not up_to >= 0:
         raise InputError(f"up_to is {up_to!r}; it is a distance >= 0, or None for all pairs")
     limit = math.inf if up_to is None else source.to_kernel(up_to)

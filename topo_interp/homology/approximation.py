@@ -6,6 +6,7 @@ G_(t + down) and G_t into F_(t + up). Terms add under composition (see :mod:`top
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from topo_interp.arrays import as_points
 from topo_interp.certificate import Term
 from topo_interp.geometry._source import open_source, reported
 from topo_interp.geometry.landmarks import Landmarks, measured_distortion
-from topo_interp.metrics import Metric, require_true_metric
+from topo_interp.metrics import Metric, said_to_be_metric, triangle_error
 
 __all__ = ["cover_radius_term", "distortion_term", "projection_term"]
 
 # The pass over all pairs that measures a projection is taken up to this many multiply-adds (well under a second).
 _MEASURED_UP_TO = 2e10
+# What rounding can lengthen in a projection, of the norm of all points: scores are stored in float32, or are roots of rounded squares.
+_AS_COMPUTED = 1e-6
 
 
 def cover_radius_term(landmarks: Landmarks) -> Term:
@@ -42,13 +45,15 @@ def cover_radius_term(landmarks: Landmarks) -> Term:
     Raises:
         InputError: the triangle inequality, on which this rests, does not hold or is not known to.
     """
-    if landmarks.metric == "precomputed":
+    true_metric = said_to_be_metric(landmarks.metric) if landmarks.true_metric is None else landmarks.true_metric
+    if true_metric is None:
         raise InputError(
-            "the cover-radius certificate needs the triangle inequality, which is not known to hold for a precomputed matrix; use "
+            f"the cover-radius certificate needs the triangle inequality, which is not known to hold for a {landmarks.metric} matrix; use "
             "ti.distortion_term(matrix, landmarks), which holds for any dissimilarity, or say which metric it is: "
             "ti.DistanceMatrix.from_dense(square, metric='euclidean')"
         )
-    require_true_metric(landmarks.metric, "the cover-radius certificate")
+    if not true_metric:
+        raise triangle_error(landmarks.metric, "the cover-radius certificate")
     return Term("landmarks", 0.0, 2 * (landmarks.cover_radius + landmarks.rounding))
 
 
@@ -73,7 +78,7 @@ def distortion_term(
         progress: whether to show a progress line.
 
     Raises:
-        InputError: the landmarks are of other points.
+        InputError: the landmarks are of other points or of another metric.
 
     Cost: the n (n - 1) / 2 distances once.
     """
@@ -90,7 +95,8 @@ def projection_term(before: Any, after: Any, *, threads: int | None = None, prog
     """(s, 0) for the Euclidean distances D_k of an orthogonal projection: D_k <= D <= D_k + s.
 
     s is the largest D - D_k over the pairs where that pass is short (up to 2e10 multiply-adds), else the sum of the two
-    largest discarded norms, which is never less.
+    largest discarded norms, which is never less. Where it is measured, (s, r) with the largest D_k - D if that is more than the
+    rounding of float64, as for scores that were stored in float32.
 
     >>> x = [[3.0, 0.0], [0.0, 1.0], [-3.0, 0.0]]
     >>> term = projection_term(x, [[3.0], [0.0], [-3.0]])
@@ -104,30 +110,41 @@ def projection_term(before: Any, after: Any, *, threads: int | None = None, prog
         progress: whether to show a progress line.
 
     Raises:
-        InputError: other numbers of rows, or more columns after than before.
+        InputError: other numbers of rows, more columns after than before, or a row or a pair that the projection lengthens.
 
-    Cost: n (n - 1) / 2 distances of both where they are measured, else O(n d).
+    Cost: n (n - 1) / 2 distances of both, twice, where they are measured, else O(n d).
     """
     x, z = (as_points(points, name=name).astype(np.float64) for points, name in ((before, "before"), (after, "after")))
     if len(x) != len(z) or x.shape[1] < z.shape[1]:
         raise InputError(f"before has shape {x.shape} and after {z.shape}; a projection has as many rows and no more columns")
-    bound = _discarded(x, z)
     n, d = x.shape
+    unit = int(np.frexp(np.abs(x).max())[1])  # of a power of two, which is exact: squares stay in range
+    x, z = (np.ldexp(points - points.mean(axis=0), -unit) for points in (x, z))
+    whole, kept = np.linalg.norm(x, axis=1), np.linalg.norm(z, axis=1)
+    _require_no_longer((kept - whole).max(), whole, "a row is farther from the mean")
+    # Norms and the axes of the projection are exact to some d units in the last place.
+    slack = 8 * (d + n) * 2.0**-53
+    discarded = np.sqrt(np.maximum(whole**2 - kept**2, 0.0) + slack * whole.max() ** 2)
+    down, up = float(np.sort(discarded)[-2:].sum()), 0.0
     if n * (n - 1) / 2 * (d + z.shape[1]) <= _MEASURED_UP_TO:
         wide, narrow = (open_source(points, "euclidean", threads, rounding=True) for points in (x, z))
-        if wide.shift == narrow.shift == 0:
-            with reported(progress, "what the projection shortens") as report:
-                found = cpu.largest_excess(wide.native, narrow.native, wide.threads, report)
-            bound = min(bound, found + wide.rounding() + narrow.rounding())
-    return Term(f"projection to {z.shape[1]} of {d}", bound, 0.0)
+        with reported(progress, "what the projection shortens") as report:
+            shorter = cpu.largest_excess(wide.native, narrow.native, wide.threads, report)
+        with reported(progress, "what the projection lengthens") as report:
+            longer = cpu.largest_excess(narrow.native, wide.native, wide.threads, report)
+        _require_no_longer(longer, whole, "two rows are farther apart")
+        rounding = wide.rounding() + narrow.rounding()
+        down = min(down, shorter + rounding)
+        # Scores in float32, or on components of 1e-8 of the largest, lengthen by more than the last places.
+        up = longer + rounding if longer > slack * whole.max() + rounding else 0.0
+    return Term(f"projection to {z.shape[1]} of {d}", math.ldexp(down, unit), math.ldexp(up, unit))
 
 
-def _discarded(x: np.ndarray, z: np.ndarray) -> float:
-    """The sum of the two largest norms of what the projection discards, from above."""
-    x = x - x.mean(axis=0)
-    z = z - z.mean(axis=0)
-    kept, whole = (z**2).sum(axis=1), (x**2).sum(axis=1)
-    # Squared norms and the axes of the projection are exact to some d units in the last place.
-    slack = 8 * (x.shape[1] + len(x)) * 2.0**-53 * whole.max(initial=0.0)
-    norms = np.sort(np.sqrt(np.maximum(whole - kept, 0.0) + slack))
-    return float(norms[-2:].sum())
+def _require_no_longer(longer: float, whole: np.ndarray, what: str) -> None:
+    """``longer`` and ``whole``, the norms of the rows before, are in the same units."""
+    size = np.linalg.norm(whole)
+    if longer > _AS_COMPUTED * size:
+        raise InputError(
+            f"{what} after than before, by {longer / size:.2g} of the norm of all points, and a projection lengthens nothing: give the "
+            "points as they were before, such as x and ti.pca(k)(x)"
+        )

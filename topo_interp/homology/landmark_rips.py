@@ -118,7 +118,8 @@ class _Plan:
             self.data, self.terms, self.notes = seen.data, seen.terms, seen.notes
         self.metric = recipe.metric if isinstance(recipe.metric, str) and recipe.metric != "precomputed" else "euclidean"
         self.n = len(self.data)
-        self.true_metric = open_source(self.data, self.metric, self.threads).true_metric
+        source = open_source(self.data, self.metric, self.threads)
+        self.metric_name, self.true_metric = source.metric_name, source.true_metric
         self._exact: dict[int, Diagrams] = {}
 
     def grown(self, marks: Landmarks | None, k: int) -> Landmarks:
@@ -143,7 +144,7 @@ class _Plan:
                 distances[members] = own[:, 0]
         radius = float(distances.max())
         stored = self.data.rounding if isinstance(self.data, DistanceMatrix) else _PAIRWISE_ERROR * radius
-        return dataclasses.replace(marks, distances=distances, cover_radius=radius, rounding=stored)
+        return dataclasses.replace(marks, distances=distances, cover_radius=radius, rounding=stored, metric=self.metric_name, true_metric=self.true_metric)
 
     def exact(self, marks: Landmarks) -> Diagrams:
         """The diagrams of the landmarks as a cloud of their own."""
