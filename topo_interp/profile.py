@@ -101,7 +101,7 @@ class Profile:
 
         Lengths are in units of the distance; the columns ``*_relative`` are divided by the median distance, so that
         sites can be compared. A failed site has status FAILED, its message in ``error``, and no numbers. Where significance
-        was computed, the first statistic of each degree stands in ``summary``, ``value``, ``null_mean``, ``null_sd``, ``p_value``
+        was computed, the statistic of each degree with the smallest adjusted p-value stands in ``summary``, ``value``, ``null_mean``, ``null_sd``, ``p_value``
         (this test alone), ``p_adjusted`` (max-T over all ``tests``), ``tests``, ``draws`` and ``null``; all of them are in
         ``profile.tests.table``.
         """

@@ -58,17 +58,22 @@ class ProfileTests:
         """How many tests the p-values are adjusted for."""
         return len(self.table)
 
-    def test(self, site: str, recipe: str, dim: int) -> dict[str, Any] | None:
-        """The first test of this degree, as a row of the table; None where there is none."""
-        return self._first.get((site, recipe, dim))
+    def test(self, site: str, recipe: str, dim: int | None) -> dict[str, Any] | None:
+        """The test of this degree with the smallest adjusted p-value (the first of equals), as a row of the table.
+
+        None where there is none. The degree None is that of statistics without one, such as a function of the user's.
+        """
+        return self._strongest.get((site, recipe, dim))
 
     @functools.cached_property
-    def _first(self) -> dict[tuple[str, str, int], dict[str, Any]]:
-        rows = self.table.dropna(subset="dim").to_dict("records")
-        return {(row["site"], row["recipe"], int(row["dim"])): row for row in reversed(rows)}
+    def _strongest(self) -> dict[tuple[str, str, int | None], dict[str, Any]]:
+        out: dict[tuple[str, str, int | None], dict[str, Any]] = {}
+        for row in self.table.sort_values("p_max_t", kind="stable").to_dict("records"):
+            out.setdefault((row["site"], row["recipe"], int(row["dim"]) if isinstance(row["dim"], int) else None), row)
+        return out
 
-    def significant(self, site: str, recipe: str, dim: int) -> bool | None:
-        """Whether the first test of this degree is significant after the adjustment; None where there is none."""
+    def significant(self, site: str, recipe: str, dim: int | None) -> bool | None:
+        """Whether any test of this degree is significant after the adjustment; None where there is none."""
         found = self.test(site, recipe, dim)
         return None if found is None else bool(found["p_max_t"] <= self.how.alpha + 1e-12)
 

@@ -55,21 +55,49 @@ def test_a_claim_says_in_which_metrics_it_holds(found):
     assert "A circle of radius" in noise["significance"] and "noise-floor ratio" in noise["noise"]
     assert dead["said"] == "No loop beyond chance in plain" and dead["metrics"][1]["words"] == "failed"
     assert "What could have been found is not known: more than half of the rows have a twin" in dead["significance"]
-    text = headline(found)
+    text = headline(found, claims(found))
     assert text.startswith("A loop beyond chance at 1 of 4 sites: ring (plain") and text.endswith("Nothing beyond chance at 3 of 4.")
+
+
+def blind(diagrams) -> float:
+    return 0.0
+
+
+def longest(diagrams) -> float:
+    return ti.max_persistence(dim=1)(diagrams)
+
+
+blind_in_degree_one = type("Blind", (), {"__call__": staticmethod(blind), "dim": 1, "name": "blind"})()
+
+
+@pytest.mark.parametrize(("summaries", "where", "said"), [
+    ((blind_in_degree_one, ti.max_persistence(dim=1)), {"ring"}, "A loop beyond chance"),  # not the first test of its degree
+    ((blind_in_degree_one, ti.max_persistence(dim=0)), {"pieces"}, "A gap between pieces beyond chance"),
+    ((longest,), {"ring"}, "A statistic of no one degree beyond chance"),
+    ((blind,), set(), "Nothing at any of the 3 sites"),
+])  # fmt: skip
+def test_any_significant_test_is_told_and_none_is_denied(summaries, where, said):
+    noise = np.random.default_rng(1).normal(size=(40, 4))
+    clouds = {"ring": ti.shapes.noisy_circle(40, dim=4), "noise": noise, "pieces": noise + 20.0 * (np.arange(40) < 20)[:, None]}
+    found = ti.profile(clouds, ti.Rips(), significance=ti.Significance(summaries, draws=19, detect=None), progress=False)
+    made = claims(found)
+    told = {claim["site"] for claim in made if claim["state"] == "yes"}
+    assert told == where == set(found.sites) - set(found.tests.silent())
+    assert said in headline(found, made) and len(overview(found, made)["lines"]) == len(made)
+    assert {claim["dim"] for claim in made} >= {getattr(summary, "dim", None) for summary in summaries}
 
 
 def test_without_a_null_nothing_is_claimed():
     plain = ti.profile({"a": np.random.default_rng(0).normal(size=(30, 3))}, ti.Rips(), progress=False)
     (claim,) = claims(plain)
     assert claim["state"] == "untested" and "topo-interp report --draws 99" in claim["significance"]
-    assert headline(plain) == "No significance has been computed: noise also has loops."
+    assert headline(plain, claims(plain)) == "No significance has been computed: noise also has loops."
     text = shown(render(plain))
     assert "No null was drawn" in text and "beside noise in its best plane" not in text and "No log was kept" in text
 
 
 def test_one_coordinates_shape_is_marked(found):
-    lines = {line["site"]: line for line in overview(found)["lines"]}
+    lines = {line["site"]: line for line in overview(found, claims(found))["lines"]}
     assert lines["massive"]["mostly"] and int(lines["massive"]["share"][:2]) > 75 and not lines["ring"]["mostly"]
     assert shown(render(found)).count("one coordinate's") == 2  # the line of the overview, and the metric of the claim
     assert lines[EVIL]["least"].endswith("× floor") and lines["dead"]["least"] == "not known" and lines["ring"]["least"] == ""

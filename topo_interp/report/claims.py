@@ -23,11 +23,11 @@ _SEES_COORDINATES = ("euclidean", "chordal")  # for which the baselines of coord
 
 
 def claims(profile: Profile) -> list[dict[str, Any]]:
-    """One claim for each site and degree, degrees from 1 on (0 where there is no other)."""
+    """One claim for each site and degree: degrees from 1 on (0 where there is no other), and whatever else was tested."""
     out = []
     for site in profile.sites:
         for dim in _degrees(profile):
-            results = [r for r in profile.results if r.site == site and profile.recipes[r.recipe].max_dim >= dim]
+            results = [r for r in profile.results if r.site == site and profile.recipes[r.recipe].max_dim >= (dim or 0)]
             if results:
                 out.append(_claim(profile, site, dim, results))
     for claim in out:
@@ -35,12 +35,16 @@ def claims(profile: Profile) -> list[dict[str, Any]]:
     return out
 
 
-def _degrees(profile: Profile) -> list[int]:
+def _degrees(profile: Profile) -> list[int | None]:
     most = max(recipe.max_dim for recipe in profile.recipes.values())
-    return list(range(1, most + 1)) or [0]
+    tested = set() if profile.tests is None else set(profile.tests.table["dim"].dropna().astype(int))
+    degrees: list[int | None] = sorted(tested | set(range(1, most + 1))) or [0]
+    if profile.tests is not None and profile.tests.table["dim"].isna().any():
+        degrees.append(None)
+    return degrees
 
 
-def _claim(profile: Profile, site: str, dim: int, results: list[SiteResult]) -> dict[str, Any]:
+def _claim(profile: Profile, site: str, dim: int | None, results: list[SiteResult]) -> dict[str, Any]:
     metrics = [_metric(profile, result, dim) for result in results]
     holds = [m["name"] for m in metrics if m["verdict"] is True]
     tested = [m["name"] for m in metrics if m["verdict"] is not None]
@@ -66,14 +70,14 @@ def _claim(profile: Profile, site: str, dim: int, results: list[SiteResult]) -> 
         "state": state,
         "metrics": metrics,
         "approximation": _approximation(results),
-        "significance": _significance(profile, site, dim, metrics),
+        "significance": _significance(profile, site, metrics),
         "causal": CAUSAL,
         "noise": _noise(results),
         "coordinate": _coordinate(results),
     }
 
 
-def _metric(profile: Profile, result: SiteResult, dim: int) -> dict[str, Any]:
+def _metric(profile: Profile, result: SiteResult, dim: int | None) -> dict[str, Any]:
     found = verdict(profile, result.site, result.recipe, dim)
     line: dict[str, Any] = {"name": result.recipe, "verdict": found, "state": {True: "yes", False: "no", None: "untested"}[found]}
     d = result.diagrams
@@ -81,17 +85,24 @@ def _metric(profile: Profile, result: SiteResult, dim: int) -> dict[str, Any]:
         return {**line, "words": "failed", "length": "", "null": "", "p": "", "p_value": None, "one_coordinate": False}
     from topo_interp.summaries.scalars import max_persistence
 
-    length = max_persistence(dim, censored="close")(d) / d.scale if d.scale else math.nan
+    length = max_persistence(dim, censored="close")(d) / d.scale if d.scale and dim is not None else math.nan
     test = None if profile.tests is None else profile.tests.test(result.site, result.recipe, dim)
     return {
         **line,
         "words": VERDICT_WORDS[found],
-        "length": f"{length:.3g}" if math.isfinite(length) else "no unit",
-        "null": "" if test is None else _spread(test["null_mean"], test["null_sd"]),
+        "length": f"{length:.3g}" if math.isfinite(length) else "no unit" if dim is not None else "",
+        "null": "" if test is None else _null(test, length),
         "p": "" if test is None else f"{test['p_max_t']:.2g}",
         "p_value": None if test is None else float(test["p_max_t"]),
         "one_coordinate": result.baselines.get("top_coordinate_share", 0.0) > _MOSTLY and d.metric in _SEES_COORDINATES,
     }
+
+
+def _null(test: dict[str, Any], length: float) -> str:
+    """The statistic in the draws; with its name and value where it is not the length that stands beside it."""
+    spread = _spread(test["null_mean"], test["null_sd"])
+    same = str(test["summary"]).startswith("max_persistence") and math.isclose(test["value"], length, rel_tol=1e-6)
+    return spread if same else f"{spread} ({test['summary']}, here {test['value']:.3g})"
 
 
 def _spread(mean: float, sd: float) -> str:
@@ -113,7 +124,7 @@ def _approximation(results: list[SiteResult]) -> str:
     return f"{words.STATUS_WORDS[worst]}; {tail}{note}."
 
 
-def _significance(profile: Profile, site: str, dim: int, metrics: list[dict[str, Any]]) -> str:
+def _significance(profile: Profile, site: str, metrics: list[dict[str, Any]]) -> str:
     tests = profile.tests
     if tests is None:
         return "not computed. Give ti.profile(..., significance=ti.Significance()), or type topo-interp report --draws 99."
@@ -158,12 +169,12 @@ def _coordinate(results: list[SiteResult]) -> str:
     return f"the largest coordinate carries {', '.join(parts)} of the squared distance" if parts else ""
 
 
-def headline(profile: Profile) -> str:
-    """One sentence for the top of the page: what may be said, and where."""
+def headline(profile: Profile, made: list[dict[str, Any]]) -> str:
+    """One sentence for the top of the page: what may be said, and where; ``made`` by :func:`claims`."""
     if profile.tests is None:
         return "No significance has been computed: noise also has loops."
     by_noun: dict[str, list[str]] = {}
-    for claim in claims(profile):
+    for claim in made:
         if claim["state"] == "yes":
             names = ", ".join(m["name"] for m in claim["metrics"] if m["verdict"])
             by_noun.setdefault(NOUNS.get(claim["dim"], "class"), []).append(f"{claim['site']} ({names})")
@@ -177,12 +188,11 @@ def headline(profile: Profile) -> str:
     return " ".join((*parts, f"Nothing beyond chance at {silent} of {sites}." if silent else ""))
 
 
-def overview(profile: Profile) -> dict[str, Any]:
+def overview(profile: Profile, made: list[dict[str, Any]]) -> dict[str, Any]:
     """The claims as one table: a line for each, a column for each metric, and what they must be read with."""
-    found = claims(profile)
     names = list(profile.recipes)
     lines = []
-    for claim in found:
+    for claim in made:
         cells = {m["name"]: m for m in claim["metrics"]}
         results = [r for r in profile.results if r.site == claim["site"]]
         first = next((r for r in results if r.diagrams is not None and r.diagrams.metric in _SEES_COORDINATES), None)

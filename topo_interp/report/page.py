@@ -66,6 +66,7 @@ def write_tables(page: Path, tables: dict[str, pd.DataFrame]) -> None:
 def render(profile: Profile, *, title: str = "Layer report") -> str:
     """The report as one HTML string."""
     sections = [_section(profile, name, number) for number, name in enumerate(profile.recipe_names)]
+    made = claims.claims(profile)
     return fill_page(
         "page.html.j2",
         sections,
@@ -73,10 +74,10 @@ def render(profile: Profile, *, title: str = "Layer report") -> str:
         planes=_planes(profile),
         title=title,
         about=words.about(profile),
-        headline=claims.headline(profile),
+        headline=claims.headline(profile, made),
         summary=words.summary(profile),
-        claims=claims.claims(profile),
-        overview=claims.overview(profile),
+        claims=made,
+        overview=claims.overview(profile, made),
         asked=profile.tests is not None and profile.tests.how.detect is not None,
         how_tested=claims.how_tested(profile),
         tested=profile.tests is not None,

@@ -11,11 +11,12 @@ __all__ = ["GREY", "NOUNS", "VERDICT_WORDS", "longest_only", "mark", "p_words", 
 
 # Of what is not told from chance; distinct from every color of a degree, also on paper.
 GREY = "#b4bcc4"
-NOUNS = {0: "gap between pieces", 1: "loop", 2: "void"}
+# The degree None is that of statistics of no one degree.
+NOUNS: dict[int | None, str] = {0: "gap between pieces", 1: "loop", 2: "void", None: "statistic of no one degree"}
 VERDICT_WORDS = {True: "beyond chance", False: "not beyond chance", None: "not tested"}
 
 
-def verdict(profile: Profile, site: str, recipe: str, dim: int) -> bool | None:
+def verdict(profile: Profile, site: str, recipe: str, dim: int | None) -> bool | None:
     """Whether the bars of this degree are beyond chance; None where they were not tested."""
     return None if profile.tests is None else profile.tests.significant(site, recipe, dim)
 
