@@ -30,6 +30,7 @@ from topo_interp.certificate import Status as Status
 from topo_interp.certificate import Term as Term
 from topo_interp.comparison import comparisons as comparisons
 from topo_interp.comparison._paired import Comparison as Comparison
+from topo_interp.comparison.bar_matching import match_bars as match_bars
 from topo_interp.comparison.comparisons import compare as compare
 from topo_interp.comparison.cycle_matching import CycleMatches as CycleMatches
 from topo_interp.comparison.cycle_matching import match_cycles as match_cycles
@@ -37,7 +38,6 @@ from topo_interp.comparison.diagram_distances import DiagramDistance as DiagramD
 from topo_interp.comparison.diagram_distances import betti_distance as betti_distance
 from topo_interp.comparison.diagram_distances import bottleneck as bottleneck
 from topo_interp.comparison.diagram_distances import landscape_distance as landscape_distance
-from topo_interp.comparison.diagram_distances import match_bars as match_bars
 from topo_interp.comparison.diagram_distances import sliced_wasserstein as sliced_wasserstein
 from topo_interp.comparison.diagram_distances import wasserstein as wasserstein
 from topo_interp.comparison.linear import cka as cka

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from topo_interp.comparison.diagram_distances import bottleneck, match_bars
+from topo_interp.comparison.bar_matching import match_bars
+from topo_interp.comparison.diagram_distances import bottleneck
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
 

@@ -12,6 +12,7 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.homology.bottleneck import bottleneck_of_bars
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.inference.nulls import draw_rng
 from topo_interp.metrics import require_true_metric
@@ -139,13 +140,11 @@ def bottleneck_bootstrap(
     """
     points = independent_points(cloud, "bottleneck_bootstrap")
     _check(len(points), len(points), draws, alpha)
-    from gudhi import bottleneck_distance
-
     bars = _closed(recipe(points), dim)
     moved = []
     for index in range(draws):
         rows = np.unique(draw_rng(seed, index).integers(len(points), size=len(points)))  # a twin changes no loop
-        moved.append(bottleneck_distance(_closed(recipe(points[rows]), dim), bars))
+        moved.append(bottleneck_of_bars(_closed(recipe(points[rows]), dim), bars))
     return Band(
         width=2.0 * _quantile(np.array(moved), 1 - alpha),
         level=1 - alpha,

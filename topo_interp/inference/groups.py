@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp.homology.bottleneck import bottleneck_of_bars
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.inference.estimate import monte_carlo_p, reached
 
@@ -190,9 +191,7 @@ def _gather(group_a: Sequence[Diagrams], group_b: Sequence[Diagrams], dim: int) 
 
 def _distance(a: np.ndarray, b: np.ndarray, distance: str, order: float) -> float:
     if distance == "bottleneck":
-        from gudhi import bottleneck_distance
-
-        return float(bottleneck_distance(a, b))
+        return bottleneck_of_bars(a, b)
     from gudhi.hera import wasserstein_distance
 
     return float(wasserstein_distance(a, b, order=order, internal_p=np.inf))
