@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -101,12 +102,22 @@ def test_grouped_rows_are_told_what_to_type(run, tmp_path):
 
 def test_a_profile_is_not_computed_again(run, store, tmp_path):
     run("report", store, "--out", tmp_path / "a.html", "--save", tmp_path / "a.profile", "--max-dim", 0)
-    code, _, err = run("report", tmp_path / "a.profile", "--out", tmp_path / "b.html", "--metric", "chordal")
-    assert (
-        code == 1
-        and "is a profile, whose diagrams are computed" in err
-        and not (tmp_path / "b.html").exists()
-    )
+    for option in ("--metric chordal", "--null uniform_on_sphere", "--device cuda", "--seed 5", "--no-detect", "--steps centered"):
+        code, _, err = run("report", tmp_path / "a.profile", "--out", tmp_path / "b.html", *option.split())
+        assert code == 1 and "is a profile, whose diagrams and tests are computed" in err
+    assert not (tmp_path / "b.html").exists()
+
+
+@pytest.mark.parametrize("command", ["report {store}", "diff {store} {store}", "track {store}"])
+@pytest.mark.parametrize("option", ["--out", "--save"])
+def test_where_the_result_goes_is_looked_at_before_the_work(run, store, tmp_path, monkeypatch, command, option):
+    for name in ("profile", "diff", "track"):
+        monkeypatch.setattr(ti, name, None)
+    words = command.replace("{store}", str(store)).split()
+    code, _, err = run(*words, option, tmp_path)
+    assert code == 1 and err == f"error: '{tmp_path}' is a folder; give the name of a file in it\n"
+    code, _, err = run(*words, option, tmp_path / "no" / "a")
+    assert code == 1 and err.endswith("make it first\n")
 
 
 def test_version(run):
@@ -151,15 +162,19 @@ def test_info(run, store):
         (("report", "{store}", "--steps", "pca(k=print)"), "is not understood"),
         (("report", "{store}", "--steps", "pca()"), "--steps 'pca()': "),
         (("report", "{store}", "--sites", "layer"), "matches nothing in the store"),
-        (("report", "{store}", "--out", "{store}/no/a.html"), "make it first"),
+        (("report", "{store}", "--draws", "19", "--null", "foo"), "in brackets: \"matched_gaussian(within=['template'])\""),
+        (("report", "{store}", "--seed", "5"), "say how many draws, such as --draws 99"),
+        (("cost", "{store}", "--landmarks", "many"), "in brackets: \"until_certified(bars=5, max_points=2000)\""),
         (("info", "no-such-store"), "no-such-store"),
         (("capture", "--model", "model", "--probe", "a:b", "--sites", "*", "--out", "x"), "the form is module:name"),
         (("capture", "--model", "no_such_module:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "run from the folder that holds no_such_module.py"),
+        (("capture", "--model", "incomplete:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "'no_such_package'; incomplete imports it: install it"),
         (("capture", "--model", "json:no_such", "--probe", "a:b", "--sites", "*", "--out", "x"), "no attribute 'no_such'"),
     ],
 )  # fmt: skip
 def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, arguments, words):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "incomplete.py").write_text("import no_such_package\n")
     code, out, err = run(*(argument.replace("{store}", str(store)) for argument in arguments))
     assert code == 1 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1 and words in err
@@ -181,10 +196,12 @@ def test_wrong_usage_is_exit_2(run, arguments):
 
 
 def test_help_has_examples(run):
-    assert "capture" in run("--help")[1]
-    for command in ("capture", "report", "info", "demo"):
+    listed = run("--help")[1]
+    commands = [command.callback.__name__ for command in app.registered_commands]
+    assert len(commands) == 7
+    for command in commands:
         code, out, _ = run(command, "--help")
-        assert code == 0 and f"Example: topo-interp {command}" in out
+        assert code == 0 and command in listed and re.search(f"Examples?: topo-interp {command}", out)
 
 
 def test_an_interrupt_is_exit_130(run, store, monkeypatch):
@@ -241,8 +258,17 @@ def test_capture_end_to_end(tmp_path):
 
 
 def test_cost_names_memory_and_time_of_every_site(run, store):
-    code, out, err = run("cost", store)
+    code, out, err = run("cost", store, "--metric", "euclidean")
     lines = out.splitlines()
     assert (code, err) == (0, "") and len(lines) == 3
-    assert lines[0].startswith("layers.0  30 x 2 points with engine 'links': about 6.96 kB and ")
-    assert lines[2].startswith("all 2 sites one after another: about ")
+    assert lines[0].startswith("layers.0  euclidean  30 x 2 points with engine 'links': about 6.96 kB and ")
+    assert lines[2].startswith("all 2 sites and 1 recipes one after another: about ")
+
+
+def test_cost_prices_a_report_and_landmarks(run, tmp_path):
+    path = ti.store_from_arrays({"a": ti.shapes.noisy_circle(40)}).save(tmp_path / "a.acts")
+    lines = run("cost", path)[1].splitlines()
+    assert len(lines) == 4 and all(f"  {name}  40 x 2" in line for name, line in zip(ti.report_recipes(), lines[:3], strict=True))
+    code, out, _ = run("cost", path, "--steps", "centered", "--landmarks", 10, "--threshold", 2)
+    want = ti.cost(ti.Rips(steps=(ti.centered(),), landmarks=10, threshold=2.0), 40, 2)
+    assert code == 0 and out.splitlines()[0] == f"a  centered, euclidean  {want}"

@@ -133,11 +133,13 @@ def test_what_is_no_whole_profile_is_refused(found, tmp_path):
     with pytest.raises(ti.SealError, match="not a whole profile"):
         ti.Profile.open(path)
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("profile.json", json.dumps({"format": "other"}))
+        archive.writestr("document.json", json.dumps({"format": "other"}))
     with pytest.raises(ti.InputError, match="has the format 'other'"):
         ti.Profile.open(path)
     with pytest.raises(ti.InputError, match="make it first"):
         found.save(tmp_path / "no" / "a.profile")
+    with pytest.raises(ti.InputError, match="is a folder; give the name of a file in it"):
+        found.save(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from topo_interp._errors import InputError, SealError
+from topo_interp._writing import replaced
 
 __all__ = ["read_archive", "read_document", "write_archive", "write_document"]
 
@@ -20,14 +20,13 @@ _DOCUMENT = "document.json"
 
 @contextmanager
 def write_archive(path: Path) -> Iterator[tuple[zipfile.ZipFile, Path]]:
-    """A new zip, and a folder for its parts before they go in; the file has its name only when the block has ended well."""
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        part = Path(folder) / "part.zip"
-        with zipfile.ZipFile(part, "w") as archive:
-            yield archive, Path(folder)
-        os.replace(part, path)
+    """A new zip, and a folder for its parts before they go in; see :func:`replaced`."""
+    with (
+        replaced(path) as part,
+        zipfile.ZipFile(part, "w") as archive,
+        tempfile.TemporaryDirectory(dir=part.parent) as folder,
+    ):
+        yield archive, Path(folder)
 
 
 @contextmanager

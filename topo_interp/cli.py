@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from topo_interp._errors import InputError, TopoInterpError
+from topo_interp._writing import writable
 from topo_interp.cli_values import NULLS, SELECTORS, STEPS, called, loaded, recipes_of, table_of
 
 __all__ = ["app", "main"]
@@ -64,6 +65,13 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def _writable(*paths: Path | None) -> None:
+    """Found out before the work, not after it."""
+    for path in paths:
+        if path is not None:
+            writable(path)
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line and no closing words.")]
@@ -173,15 +181,17 @@ def report(
     """Persistent homology of every site of a store, as one HTML file that opens offline."""
     import topo_interp as ti
 
+    _writable(out, save)
     if store.is_file():
-        if (metric, max_dim, jobs, draws) != (None, 1, 1, 0) or steps or sites or threshold is not None:
+        asked = (metric or None, steps or None, sites or None, threshold, null, max_dim, jobs, draws, seed, detect, device)
+        if asked != (None, None, None, None, None, 1, 1, 0, 0, True, "cpu"):
             raise InputError(
-                f"{str(store)!r} is a profile, whose diagrams are computed; give the store to compute others"
+                f"{str(store)!r} is a profile, whose diagrams and tests are computed; give the store to compute others"
             )
         found = ti.Profile.open(store)
     else:
-        if null is not None and not draws:
-            raise InputError("--null is given and --draws is not; say how many draws, such as --draws 99")
+        if not draws and (null is not None or seed or not detect):
+            raise InputError("--null, --seed or --no-detect is given and --draws is not; say how many draws, such as --draws 99")
         chance = None
         if draws:
             value = called(null or "matched_gaussian", NULLS, "--null")
@@ -241,6 +251,7 @@ def track(
     import topo_interp as ti
     from topo_interp.checkpoints import captured_stores, checkpoint_files, stores_of_run
 
+    _writable(out, save)
     recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
     table = None if metrics is None else table_of(metrics)
     folder = cache or run / ".topo-interp"
@@ -299,9 +310,7 @@ def diff(
     """Compare two stores of the same rows site by site: how far apart, and whether more alike than rows paired at random."""
     import topo_interp as ti
 
-    for path in (out, *(() if save is None else (save,))):  # found out before the work, not after it
-        if not path.parent.is_dir():
-            raise InputError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first")
+    _writable(out, save)
     recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
     found = ti.diff(
         ti.open_store(a), ti.open_store(b), recipe, draws=draws, subsamples=subsamples, seed=seed, n_jobs=jobs, progress=not quiet
@@ -355,24 +364,31 @@ def info(
         typer.echo("verified: every file has the bytes that the manifest sealed")
 
 
-@app.command(epilog="Example: topo-interp cost run.acts --max-dim 1")
+@app.command(epilog="Examples: topo-interp cost run.acts · topo-interp cost run.acts --metric chordal --steps centered --landmarks 500")
 @_told
 def cost(
     store: Annotated[Path, typer.Argument(help="A store.")],
-    metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
+    metric: Annotated[list[str] | None, typer.Option(help="A metric, see report; by default the three of a report.")] = None,
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology.")] = 1,
+    steps: Annotated[list[str] | None, typer.Option(help="A step before the distance, see report.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Cut the filtration at this distance, see report.")] = None,
+    landmarks: Annotated[
+        str | None, typer.Option(help="As ti.Rips(landmarks=...): a number, or 'until_certified(bars=5, max_points=2000)'.")
+    ] = None,
 ) -> None:
-    """What a report would take, before it runs: memory and time by site, from short runs on this machine."""
+    """What recipes would take, before they run: memory and time by site, from short runs on this machine."""
     import topo_interp as ti
+    from topo_interp.profile_inputs import named_recipes
 
     opened = ti.open_store(store)
-    recipe = ti.Rips(metric, max_dim=max_dim)
+    recipes = named_recipes(recipes_of(metric, steps, max_dim, threshold, len(opened.rows), landmarks))
     seconds = 0.0
     for site in opened:
-        estimate = ti.cost(recipe, *opened.shape(site))
-        seconds += estimate.seconds
-        typer.echo(f"{site}  {estimate}")
-    typer.echo(f"all {len(opened)} sites one after another: about {seconds:.2g} s")
+        for name, recipe in recipes.items():
+            estimate = ti.cost(recipe, *opened.shape(site))
+            seconds += estimate.seconds
+            typer.echo(f"{site}  {name}  {estimate}")
+    typer.echo(f"all {len(opened)} sites and {len(recipes)} recipes one after another: about {seconds:.2g} s")
 
 
 @app.command(epilog="Example: topo-interp demo --out my-demo")

@@ -19,23 +19,31 @@ __all__ = ["METRICS", "NULLS", "SELECTORS", "STEPS", "called", "loaded", "recipe
 
 SELECTORS = ("every_row", "mean_pool", "last_token", "first_token", "every_token", "spatial_mean")
 METRICS = ("diffusion", "effective_resistance", "fermat", "geodesic", "mahalanobis")
-NULLS = ("matched_gaussian", "reinitialized", "shuffled_columns", "uniform_on_sphere")
+NULLS = ("matched_gaussian", "matched_neighbors", "reinitialized", "shuffled_columns", "uniform_on_sphere")
 STEPS = ("centered", "standardized", "normalized", "pca", "drop_top_coordinates")
+_EXAMPLES = {
+    "--landmarks": "until_certified(bars=5, max_points=2000)",
+    "--metric": "diffusion(k=15, t=8)",
+    "--null": "matched_gaussian(within=['template'])",
+    "--rows": "every_token(max_rows=2000)",
+    "--steps": "pca(50)",
+}
 
 
 def recipes_of(
-    metrics: list[str] | None, steps: list[str] | None, max_dim: int, threshold: float | None, rows: int
+    metrics: list[str] | None, steps: list[str] | None, max_dim: int, threshold: float | None, rows: int, landmarks: str | None = None
 ) -> dict[str, Any] | list[Any]:
     """The recipes that a report is made of: one for each named metric, or the three of ``ti.report_recipes``."""
     import topo_interp as ti
 
     before = tuple(called(step, STEPS, "--steps") for step in steps or ())
-    if metrics is None and threshold is None:
+    if metrics is None and threshold is None and landmarks is None:
         # A graph of as many neighbors as there are rows is no graph.
         standard = ti.report_recipes(max_dim, k=max(1, min(15, rows - 1)))
         return {name: dataclasses.replace(recipe, steps=(*before, *recipe.steps)) for name, recipe in standard.items()}
     named = [called(m, METRICS, "--metric") if m.split("(")[0] in METRICS else m for m in metrics or ["euclidean"]]
-    return [ti.Rips(metric, steps=before, max_dim=max_dim, threshold=threshold) for metric in named]
+    some = landmarks if landmarks is None else int(landmarks) if landmarks.isdecimal() else called(landmarks, ("until_certified",), "--landmarks")
+    return [ti.Rips(metric, steps=before, max_dim=max_dim, threshold=threshold, landmarks=some) for metric in named]
 
 
 def called(text: str, names: tuple[str, ...], option: str) -> Any:
@@ -43,7 +51,7 @@ def called(text: str, names: tuple[str, ...], option: str) -> Any:
     import topo_interp as ti
 
     wrong = InputError(
-        f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: 'pca(50)'"
+        f"{option} {text!r} is not understood; give one of {', '.join(names)}, with arguments in brackets: \"{_EXAMPLES[option]}\""
     )
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -71,9 +79,9 @@ def loaded(address: str, option: str) -> Any:
         try:
             found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
         except ModuleNotFoundError as error:
-            raise InputError(
-                f"{option} {address!r}: {error}; run from the folder that holds {module.split('.')[0]}.py"
-            ) from None
+            ours = f"{module}.".startswith(f"{error.name}.")  # or what that module imports in turn
+            hint = f"run from the folder that holds {module.split('.')[0]}.py" if ours else f"{module} imports it: install it in this environment"
+            raise InputError(f"{option} {address!r}: {error}; {hint}") from None
         except AttributeError as error:
             raise InputError(f"{option} {address!r}: {error}") from None
         # A torch module and a DataLoader are used as they are; classes and functions make one.

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from topo_interp._errors import InputError, TopoInterpError
 from topo_interp._native import build_info
+from topo_interp._writing import replaced
 from topo_interp.arrays import as_points
 from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.drift import paired_drift
@@ -115,7 +115,8 @@ def pair_result(cache: Cache, recipe: Rips, earlier: Any, later: Any) -> tuple[d
         values, notes = paired_drift(earlier, later, recipe)
         if path is not None:
             text = json.dumps({"values": {key: repr(float(value)) for key, value in values.items()}, "notes": notes})
-            _write(path, text)
+            with replaced(path) as part:
+                part.write_text(text, encoding="utf-8")
         return values, notes, True
     except Exception as error:  # noqa: BLE001 - told in the row
         return {}, [error_message(error)], True
@@ -123,15 +124,3 @@ def pair_result(cache: Cache, recipe: Rips, earlier: Any, later: Any) -> tuple[d
 
 def _digest(cloud: Any) -> str:
     return cloud.digest() if isinstance(cloud, PointCloud) else array_digest(as_points(cloud))
-
-
-def _write(path: Path, text: str) -> None:
-    """The file has its name only when it is whole, also when two processes write it."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise

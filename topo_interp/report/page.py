@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topo_interp._errors import InputError
+from topo_interp._writing import replaced, writable
 from topo_interp.report import claims, figures, plane_figures, words
 from topo_interp.report.across_figure import across_sites
 from topo_interp.report.table import table
@@ -37,30 +37,19 @@ def write_report(profile: Profile, path: str | os.PathLike[str], *, title: str =
 
 
 def write_page(path: str | os.PathLike[str], make: Callable[[], str]) -> Path:
-    """Write a page; returns its path. The file is replaced in one step, so a cut-off write leaves none."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(
-            f"there is no folder {str(path.parent)!r} to write {path.name!r} into; make it first"
-        )
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(make(), encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write a page; returns its path."""
+    path = writable(path)
+    page = make()
+    with replaced(path) as part:
+        part.write_text(page, encoding="utf-8")
     return path
 
 
 def write_tables(page: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Write tables beside a page, as its stem, the table's name and ``.parquet``."""
     for name, frame in tables.items():
-        part = page.with_name(f".{page.stem}.{name}.part")
-        try:
+        with replaced(page.with_name(f"{page.stem}.{name}.parquet")) as part:
             frame.to_parquet(part, index=False)
-            os.replace(part, page.with_name(f"{page.stem}.{name}.parquet"))
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def render(profile: Profile, *, title: str = "Layer report") -> str:
