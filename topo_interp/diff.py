@@ -15,8 +15,8 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._native import default_threads
+from topo_interp._rows import row_difference
 from topo_interp.arrays import as_points
-from topo_interp.comparison._rows import row_difference
 from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.comparisons import table as measures_table
 from topo_interp.comparison.drift import in_medians

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp.comparison._rows import row_difference
+from topo_interp._rows import row_difference
 from topo_interp.profile import error_message
 
 if TYPE_CHECKING:

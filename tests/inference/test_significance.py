@@ -223,7 +223,7 @@ def test_a_pairing_needs_a_pair():
     x = circle(10, 2, 0.1, 0)
     with pytest.raises(InputError, match="every draw would equal the data"):
         significance(x, RIPS, longest_loop, null=permuted_pairing(), draws=3, seed=0)
-    with pytest.raises(InputError, match="10 and 9 rows"):
+    with pytest.raises(InputError, match="'the first' has 10 rows and 'the second' 9"):
         significance((x, x[:9]), RIPS, longest_loop, null=permuted_pairing(), draws=3, seed=0)
 
 
@@ -344,10 +344,25 @@ def test_a_table_of_a_store_reads_its_rows():
         significance_table(store, ti.Rips(), Significance((longest_loop,), null=matched_gaussian(), draws=19, seed=0))
 
 
+def test_clouds_of_different_rows_share_no_draw():
+    """Their labels were read in the order of the last cloud, and a pair that is none was compared row by row."""
+    x = circle(12, 2, 0.1, 0)
+    table = pandas.DataFrame({"word": np.arange(12) % 4})
+    one, other = PointCloud(x), PointCloud(x[::-1], rows=np.arange(12)[::-1])
+    how = Significance((LONGEST,), null=permuted_labels("word"), draws=19, seed=0)
+    with pytest.raises(InputError, match="place 0 is row 0 of 'a' and row 11 of 'b'"):
+        significance_table({"a": one, "b": other}, {"means": ClassMeans()}, how, rows_table=table)
+    with pytest.raises(InputError, match="row 0 of 'the first' and row 11 of 'the second'"):
+        significance((one, other), points_of, total, null=permuted_pairing(), draws=3, seed=0)
+    for store in ({"a": other, "b": x[::-1]}, {"b": x[::-1], "a": other}):  # an array takes the rows of the cloud beside it
+        found = significance_table(store, {"means": ClassMeans()}, how, rows_table=table)
+        assert found["value"].nunique() == found["null_mean"].nunique() == 1
+
+
 def test_the_table_is_checked():
     x = circle(10, 2, 0.1, 0)
     how = Significance((longest_loop,), null=matched_gaussian(), draws=19, seed=0)
-    with pytest.raises(InputError, match="different numbers of rows"):
+    with pytest.raises(InputError, match="'a' has 10 rows and 'b' 9"):
         significance_table({"a": x, "b": x[:9]}, RIPS, how)
     with pytest.raises(InputError, match="no site"):
         significance_table({}, RIPS, how)

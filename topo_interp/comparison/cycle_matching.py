@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._rows import same_rows
 from topo_interp._value import value_from_json
-from topo_interp.comparison._rows import same_rows
 from topo_interp.geometry.landmarks import Landmarks
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.landmark_rips import diagrams_on

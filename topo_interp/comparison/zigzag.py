@@ -10,9 +10,9 @@ import numpy as np
 
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
+from topo_interp._rows import same_rows
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
-from topo_interp.comparison._rows import same_rows
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distance_recipe import Distances
 from topo_interp.geometry.neighbors import knn_graph, radius_graph

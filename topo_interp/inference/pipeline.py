@@ -12,6 +12,7 @@ import numpy as np
 
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
+from topo_interp._rows import same_rows
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
@@ -145,8 +146,8 @@ def check_rows(
     if isinstance(cloud, tuple) and len(cloud) != 2:
         raise InputError(f"{len(cloud)} clouds were given; one cloud, or a pair of clouds, is needed")
     clouds = tuple(one if isinstance(one, PointCloud) else as_points(one, name="cloud") for one in clouds)
-    if len({len(one) for one in clouds}) > 1:
-        raise InputError(f"the pair has {len(clouds[0])} and {len(clouds[1])} rows; a pairing needs equal numbers")
+    if len(clouds) == 2:
+        same_rows(dict(zip(("the first", "the second"), clouds, strict=True)), "a pair")
     null.refuse_groups(tuple(dict.fromkeys(name for one in clouds for name in getattr(one, "groups", ()))))
     read = {name for recipe in recipes for name in getattr(recipe, "columns", ())}
     if not null.changes_points and len(clouds) == 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._rows import same_rows
 from topo_interp._value import Value
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
@@ -16,6 +17,7 @@ from topo_interp.inference.estimate import Estimate, clopper_pearson, draws_for,
 from topo_interp.inference.multiple import benjamini_hochberg, max_t
 from topo_interp.inference.nulls import Null, matched_gaussian
 from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
+from topo_interp.point_cloud import PointCloud
 from topo_interp.summaries.scalars import max_persistence
 
 if TYPE_CHECKING:
@@ -189,7 +191,7 @@ def significance_table(
         ``tests`` of the table), p_bh (exploratory), tests, draws, smallest_p, certificate (a sentence), notes.
 
     Raises:
-        InputError: no site or no recipe, sites with different numbers of rows; and what :func:`significance` raises.
+        InputError: no site or no recipe, sites with different rows; and what :func:`significance` raises.
 
     Cost: ``draws + 1`` runs of every recipe at every site.
     """
@@ -208,12 +210,12 @@ def significance_table(
         raise InputError("every site is to be skipped under every recipe; there is nothing to test")
     pipeline = Pipeline(stages, significance.null, int(significance.seed))
     table = rows_table if rows_table is not None else getattr(store, "rows", None)
-    clouds, rows = {}, None
-    for name in names:
-        clouds[name], rows = check_rows(store[name], table, significance.null, named.values())
-    counts = {name: len(cloud[0]) for name, cloud in clouds.items()}
-    if len(set(counts.values())) > 1:
-        raise InputError(f"the sites have different numbers of rows ({counts}); one draw needs the same rows at every site")
+    checked = {name: check_rows(store[name], table, significance.null, named.values()) for name in names}
+    clouds = {name: cloud for name, (cloud, _) in checked.items()}
+    if len(clouds) > 1:
+        same_rows({name: cloud[0] for name, cloud in clouds.items()}, "a draw that all sites share")
+    # An array has no rows of its own and takes those of the clouds beside it.
+    rows = next((found for cloud, found in checked.values() if isinstance(cloud[0], PointCloud)), checked[names[0]][1])
     observed = [value for name in names for value in pipeline.observe(clouds[name], rows, name)]
     null_values = run_draws(pipeline, clouds, rows, significance.draws, n_jobs, progress)
     result = max_t([value for value, _ in observed], null_values)
@@ -225,7 +227,7 @@ def significance_table(
         for summary in stage.summaries
     ]
     frame = pandas.DataFrame(labels, columns=["site", "recipe", "summary", "dim"]).astype({"dim": "Int64"})
-    notes = " ".join(significance.null.notes(next(iter(counts.values())), rows))
+    notes = " ".join(significance.null.notes(len(clouds[names[0]][0]), rows))
     return frame.assign(
         value=[value for value, _ in observed],
         null_mean=result.null_mean,
