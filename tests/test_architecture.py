@@ -22,7 +22,7 @@ LAYERS = [
     {"inference"},
     {"comparison"},
     # One layer: a profile writes its own report, and so does a track.
-    {"cautions", "profile", "profile_file", "profile_inputs", "profile_significance", "report", "tests_file", "track", "track_cache", "track_file", "track_inputs", "checkpoints", "diff", "diff_file"},
+    {"cautions", "profile", "profile_file", "profile_inputs", "profile_significance", "report", "tests_file", "track", "track_cache", "track_drift", "track_events", "track_file", "track_inputs", "checkpoints", "diff", "diff_file", "diff_parts"},
     {"cli", "cli_values", "demo", "integrations"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that

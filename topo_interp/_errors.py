@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BudgetError", "InputError", "MissingEngineError", "SealError", "TopoInterpError"]
+__all__ = ["BudgetError", "InputError", "MissingEngineError", "SealError", "TopoInterpError", "error_message"]
 
 
 class TopoInterpError(Exception):
@@ -23,3 +23,13 @@ class MissingEngineError(TopoInterpError, ImportError):
 
 class SealError(TopoInterpError, RuntimeError):
     """A store on disk is incomplete or does not have the bytes that its manifest sealed."""
+
+
+def error_message(error: Exception) -> str:
+    """What went wrong as one line of a table; an error that the package did not raise on purpose has its type before it.
+
+    >>> error_message(InputError("no rows")), error_message(KeyError("a"))
+    ('no rows', "KeyError: 'a'")
+    """
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TopoInterpError) else f"{type(error).__name__}: {text}"

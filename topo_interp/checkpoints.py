@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from topo_interp._errors import InputError
+from topo_interp._errors import InputError, error_message
 from topo_interp.activations.files import MANIFEST
-from topo_interp.profile import error_message
 
 __all__ = ["captured_stores", "checkpoint_files", "load_checkpoint", "stores_of_run"]
 

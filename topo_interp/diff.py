@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import html
-import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from topo_interp._errors import InputError
+from topo_interp._archive import file_path
+from topo_interp._arguments import checked_subsamples, is_whole, whole_number
+from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
 from topo_interp._rows import row_difference
+from topo_interp.activations.store import open_store
 from topo_interp.arrays import as_points
-from topo_interp.comparison._subsamples import subsamples_of
-from topo_interp.comparison.comparisons import table as measures_table
+from topo_interp.comparison._rows import same_rows
 from topo_interp.comparison.drift import in_medians
-from topo_interp.comparison.linear import cka, procrustes
-from topo_interp.comparison.merging import merge_order, rtd
-from topo_interp.comparison.moved_bars import MovedBar, moved_bars, unpaired_distances
+from topo_interp.comparison.moved_bars import MovedBar
+from topo_interp.diff_parts import MEASURES, add_chance, compared_site
 from topo_interp.homology.rips import Rips
-from topo_interp.inference.multiple import max_t
-from topo_interp.inference.nulls import permuted_pairing
-from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, one_blas_thread, parallel, run_draws
-from topo_interp.profile import Profile, error_message, profile
+from topo_interp.inference.pipeline import parallel
+from topo_interp.point_cloud import PointCloud
+from topo_interp.profile import Profile, Unread, about_store, html_table, read_site
 from topo_interp.profile_inputs import named_recipes
+from topo_interp.profile_significance import note_tried
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["MEASURES", "Diff", "diff"]
-
-_TOPOLOGICAL = {"rtd": rtd, "merge_order": merge_order}
-_LINEAR = {"cka": cka, "procrustes": procrustes}
-MEASURES = (*_TOPOLOGICAL, *_LINEAR)
-_CENTRAL = (0.05, 0.95)  # of the subsamples, and of the permuted pairings
-_MOST_MOVED = 50  # bars of one degree, site and recipe that are kept with their rows
 
 Key = tuple[str, str]
 Numbers = Mapping[str, Mapping[str, float]]
@@ -56,11 +47,11 @@ class Diff:
 
     Attributes:
         a, b: profiles of the two stores.
-        paired: (site, recipe) -> measure -> value, low, high, p, p_max_t, chance_low, chance_high.
+        paired: (site, recipe) -> measure -> value, low, high, and with draws p, p_max_t, chance_low, chance_high.
         unpaired: (site, recipe) -> distance of the diagrams, in median distances -> value, low, high.
         moves: (site, recipe) -> the bars that moved farthest.
         moved: (site, recipe) -> how many bars of each degree moved by more than the certificates allow.
-        errors: (site, recipe) -> why there is no paired comparison, or no unpaired one.
+        errors: (site, recipe) -> why a paired measure or the unpaired distances are missing.
         about: draws, subsamples, seed, and how many tests the p-values are adjusted for.
     """
 
@@ -88,7 +79,7 @@ class Diff:
 
         Columns: site, recipe, n; for each paired measure its value, ``_low`` and ``_high`` (central 90 % of subsamples of 80 %
         of the rows), ``_p`` (this test alone), ``_p_max_t`` (over all sites, recipes and measures), ``_chance_low`` and
-        ``_chance_high`` (central 90 % of the permuted pairings); ``bottleneck_dim0``, ``wasserstein_dim0`` ... (of the diagrams
+        ``_chance_high`` (central 90 % of the permuted pairings; none of these four without draws); ``bottleneck_dim0``, ``wasserstein_dim0`` ... (of the diagrams
         in median distances) with ``_low`` and ``_high``, which have no p-value, since no pairing enters them;
         ``bottleneck_bound`` (how far certificates allow a bottleneck distance to be off) and ``moved_dim0`` ... (bars that
         moved by more than that); the baselines of both stores with ``_a`` and ``_b``; error. A small p says that the two
@@ -151,54 +142,25 @@ class Diff:
         """Write everything into one file (a zip of JSON and two profiles, no pickle); returns its path."""
         from topo_interp.diff_file import write_diff
 
-        return write_diff(self, Path(path))
+        return write_diff(self, file_path(path))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Diff:
         """The diff written by :meth:`save`."""
         from topo_interp.diff_file import read_diff
 
-        return read_diff(Path(path))
+        return read_diff(file_path(path))
 
     def __repr__(self) -> str:
         return f"Diff({len(self.a.sites)} sites x {len(self.a.recipes)} recipes)"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{self.to_frame().to_html(index=False, max_rows=24, float_format='{:.3g}'.format)}"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Measured:
-    """The measures of a pair of clouds, the steps first."""
-
-    recipe: Rips
-
-    def __call__(self, pair: Any, subsamples: int = 0, seed: int = 0) -> dict[str, Any]:
-        clouds = []
-        for cloud in pair:
-            points = as_points(cloud)
-            for step in self.recipe.steps:
-                points = step(points)
-            clouds.append(points)
-        options = {"subsamples": subsamples, "seed": seed}
-        found = {name: function(*clouds, metric=self.recipe.metric, **options) for name, function in _TOPOLOGICAL.items()}
-        return found | {name: function(*clouds, **options) for name, function in _LINEAR.items()}
-
-
-@dataclasses.dataclass(frozen=True)
-class _Likeness:
-    """A measure, turned so that more alike is larger."""
-
-    name: str
-    sign: int
-
-    def __call__(self, found: dict[str, Any]) -> float:
-        return self.sign * float(found[self.name].value)
+        return html_table(self, self.to_frame())
 
 
 def diff(
-    a: Mapping[str, Any],
-    b: Mapping[str, Any],
+    a: Mapping[str, Any] | str | os.PathLike[str],
+    b: Mapping[str, Any] | str | os.PathLike[str],
     recipes: Rips | Sequence[Rips] | Mapping[str, Rips],
     *,
     draws: int = 99,
@@ -216,122 +178,103 @@ def diff(
     [[0.0, 1.0, 0.05]]
 
     Args:
-        a, b: stores, or mappings from sites to points, with the same rows; the sites of both are compared.
-        recipes: one recipe, several, or a dict of named ones; with metrics of ``ti.metrics.table()``.
-        draws: permuted pairings, shared by all sites and measures; the smallest attainable p-value is 1 / (1 + draws).
+        a, b: stores, their folders, or mappings from sites to points, with the same rows; the sites of both are compared.
+        recipes: one recipe, several, or a dict of named ones. RTD and merge order need a metric of ``ti.metrics.table()``.
+        draws: permuted pairings, shared by all sites and measures; the smallest attainable p-value is 1 / (1 + draws). 0 for
+            values without p-values, also where rows are grouped, so that they can not be permuted one by one.
         subsamples: for the intervals; 0 for none.
         seed: of the draws and the subsamples.
         n_jobs: parallel jobs of joblib; the result does not depend on it.
         progress: show a progress line on a terminal.
 
-    Raises:
-        InputError: the row tables differ (the message says in what), no site is in both, or rows are grouped so that they
-            can not be permuted one by one.
+    Returns:
+        A Diff. A site, measure or diagram that fails is named in its row; the others go on.
 
-    Cost: per site ``draws + subsamples + 2`` runs of RTD and of the other paired measures, ``2 (subsamples + 2)`` runs of the
+    Raises:
+        InputError: the rows differ (the message says in what), no site is in both, or there are draws and rows are grouped.
+
+    Cost: per site ``draws + subsamples + 1`` runs of RTD and of the other paired measures, ``2 (subsamples + 1)`` runs of the
     recipe, and ``subsamples + 2`` matchings of bars (O(k^3) for k bars).
     """
     named = named_recipes(recipes)
-    shared = [site for site in a if site in b]
-    if not shared:
-        raise InputError(f"no site is in both stores: {', '.join(map(repr, list(a)[:3]))} and {', '.join(map(repr, list(b)[:3]))}")
-    if subsamples != 0 and subsamples < 10:
-        raise InputError(f"subsamples is {subsamples}; give 0 (no intervals) or at least 10")
-    table, other_table = (getattr(store, "rows", None) for store in (a, b))
-    if table is not None and other_table is not None:
-        difference = row_difference(table, other_table)
-        if difference:
-            raise InputError(f"the stores hold different rows: {difference}; capture both with one probe set")
-    first, second = (profile({site: store[site] for site in shared}, named, n_jobs=n_jobs, progress=progress) for store in (a, b))
-    keys = [(site, name) for name in named for site in shared]
-    pairs = {site: check_rows((a[site], b[site]), table, permuted_pairing(), ())[0] for site in shared}
+    subsamples, seed = checked_subsamples(subsamples, "no intervals"), whole_number(seed, "seed", 0)
+    n_jobs = whole_number(n_jobs, "n_jobs", 1)
+    if not is_whole(draws) or draws < 0 or draws == 1:
+        raise InputError(f"draws is {draws!r}; give 0 (values without p-values) or a whole number of at least 2, such as draws=99")
+    draws, stores = int(draws), [_opened(store, name) for name, store in (("a", a), ("b", b))]
+    pairs = _pairs(*stores)
+    if draws:
+        _check_permutable(pairs)
+    keys = [(site, name) for site in pairs for name in named]
     threads = max(1, default_threads() // n_jobs)
-    settings = (int(subsamples), int(seed))
-    jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
-        (job, (pairs[site], named[name], *settings, *more))
-        for job, more in ((_paired, ()), (_unpaired, (threads,)))
-        for site, name in keys
-    ]
-    done = parallel(jobs, n_jobs, progress, "diff")
-    paired, unpaired = dict(zip(keys, done[: len(keys)], strict=True)), dict(zip(keys, done[len(keys) :], strict=True))
-    errors = {key: " | ".join(dict.fromkeys(text for text in (paired[key][1], unpaired[key][-1]) if text)) for key in keys}
-    compared = {key: numbers for key, (numbers, _) in paired.items() if numbers}
-    _add_chance(compared, named, pairs, draws, int(seed), n_jobs, progress)
-    about = {"draws": draws, "subsamples": subsamples, "seed": seed, "tests": len(compared) * len(MEASURES)}
+    jobs = [(compared_site, (site, name, named[name], pairs[site], subsamples, seed, threads)) for site, name in keys]
+    found = dict(zip(keys, parallel(jobs, n_jobs, progress, "diff"), strict=True))
+    profiles = []
+    for k, store in enumerate(stores):
+        results = tuple(site.results[k] for site in found.values())
+        note_tried(store, results, named, None)
+        profiles.append(Profile(results, MappingProxyType(named), MappingProxyType(about_store(store))))
+    compared = {key: site.paired for key, site in found.items() if site.paired}
+    if draws and compared:
+        add_chance(compared, named, pairs, draws, seed, n_jobs, progress)
+    tests = sum(map(len, compared.values())) if draws else 0
     return Diff(
-        first,
-        second,
+        *profiles,
         MappingProxyType(compared),
-        MappingProxyType({key: found[0] for key, found in unpaired.items()}),
-        MappingProxyType({key: found[1] for key, found in unpaired.items()}),
-        MappingProxyType({key: found[2] for key, found in unpaired.items()}),
-        MappingProxyType({key: text for key, text in errors.items() if text}),
-        MappingProxyType(about),
+        MappingProxyType({key: site.unpaired for key, site in found.items()}),
+        MappingProxyType({key: site.moves for key, site in found.items()}),
+        MappingProxyType({key: site.moved for key, site in found.items()}),
+        MappingProxyType({key: site.error for key, site in found.items() if site.error}),
+        MappingProxyType({"draws": draws, "subsamples": subsamples, "seed": seed, "tests": tests}),
     )
 
 
-def _paired(pair: Any, recipe: Rips, subsamples: int, seed: int) -> tuple[dict[str, dict[str, float]], str]:
-    """The paired measures with their intervals, or why there are none."""
+def _opened(store: Any, name: str) -> Mapping[str, Any]:
+    if isinstance(store, (str, os.PathLike)):
+        return open_store(store)
+    if not isinstance(store, Mapping):
+        raise InputError(f"{name} is a {type(store).__name__}; a store, its folder, or {{site: points}} is needed")
+    return store
+
+
+def _pairs(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The clouds of the sites that both stores have, in the place of one that can not be read why; of the same rows."""
+    shared = [site for site in a if site in b]
+    if not shared:
+        raise InputError(f"no site is in both stores: {', '.join(map(repr, list(a)[:3]))} and {', '.join(map(repr, list(b)[:3]))}")
+    tables = [getattr(store, "rows", None) for store in (a, b)]
+    difference = "" if tables[0] is None or tables[1] is None else row_difference(*tables)
+    if difference:
+        raise InputError(f"the stores hold different rows: {difference}; capture both with one probe set")
+    pairs = {site: (_read(a, site), _read(b, site)) for site in shared}
+    for site, pair in pairs.items():
+        if not any(isinstance(cloud, Unread) for cloud in pair):
+            same_rows({f"{site} in {name}": cloud for name, cloud in zip("ab", pair, strict=True)}, "diff")
+    return pairs
+
+
+def _read(store: Mapping[str, Any], site: str) -> Any:
+    cloud = read_site(store, site)
+    if isinstance(cloud, (PointCloud, Unread)):
+        return cloud
     try:
-        with one_blas_thread():
-            found = _Measured(recipe)(pair, subsamples, seed)
-    except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
-        return {}, error_message(error)
-    return {name: _numbers(one.value, *(one.interval or (math.nan, math.nan))) for name, one in found.items()}, ""
+        return as_points(cloud, name="points")
+    except Exception as error:  # noqa: BLE001 - told in the site's row
+        return Unread(error_message(error))
 
 
-def _unpaired(
-    pair: Any, recipe: Rips, subsamples: int, seed: int, threads: int
-) -> tuple[dict[str, dict[str, float]], tuple[MovedBar, ...], tuple[int, ...], str]:
-    """Distances of the diagrams with their intervals, the bars that moved, their numbers, or why there are none."""
-    try:
-        whole = [in_medians(recipe(cloud, threads=threads)) for cloud in pair]
-        values = unpaired_distances(*whole)
-        counts, bars = zip(*(moved_bars(*whole, dim, most=_MOST_MOVED) for dim in range(recipe.max_dim + 1)), strict=True)
-        bare = dataclasses.replace(recipe, steps=())
-        matrices = [recipe.distance_matrix(cloud, threads=threads) for cloud in pair]
-        resampled = [
-            unpaired_distances(*(in_medians(bare(matrix.take(rows), threads=threads)) for matrix in matrices))
-            for rows in subsamples_of(len(pair[0]), subsamples, seed)
-        ]
-    except Exception as error:  # noqa: BLE001 - as above
-        return {}, (), (), error_message(error)
-    numbers = {}
-    for name, value in values.items():
-        spread = np.quantile([found[name] for found in resampled], _CENTRAL) if resampled else (math.nan, math.nan)
-        numbers[name] = _numbers(value, *map(float, spread))
-    return numbers, tuple(bar for found in bars for bar in found), counts, ""
-
-
-def _numbers(value: float, low: float, high: float) -> dict[str, float]:
-    return {"value": value, "low": low, "high": high}
-
-
-def _add_chance(
-    paired: Mapping[Key, dict[str, dict[str, float]]],
-    recipes: Mapping[str, Rips],
-    pairs: Mapping[str, Any],
-    draws: int,
-    seed: int,
-    n_jobs: int,
-    progress: bool,
-) -> None:
-    """Beside each measure what permuted pairings give: its p-values, and where the draws lie."""
-    if not paired:
-        return
-    larger = measures_table().set_index("name")["larger_is_more_similar"]
-    summaries = tuple(_Likeness(name, 1 if larger[name] else -1) for name in MEASURES)
-    signs = np.array([summary.sign for summary in summaries])
-    drawn = []
-    for name, recipe in recipes.items():
-        clouds = {site: pairs[site] for site, of in paired if of == name}
-        if clouds:
-            pipeline = Pipeline((Stage(_Measured(recipe), summaries),), permuted_pairing(), seed)
-            drawn.append(run_draws(pipeline, clouds, None, draws, n_jobs, progress))
-    tests = [(numbers[measure], sign) for numbers in paired.values() for measure, sign in zip(MEASURES, signs, strict=True)]
-    null = np.concatenate(drawn, axis=1)
-    result = max_t([sign * numbers["value"] for numbers, sign in tests], null)
-    spread = np.quantile(null, _CENTRAL, axis=0).T
-    for (numbers, sign), alone, adjusted, ends in zip(tests, result.unadjusted, result.p_values, spread, strict=True):
-        low, high = sorted(map(float, sign * ends))
-        numbers.update(p=float(alone), p_max_t=float(adjusted), chance_low=low, chance_high=high)
+def _check_permutable(pairs: Mapping[str, tuple[Any, Any]]) -> None:
+    clouds = {site: cloud for site, pair in pairs.items() for cloud in pair if not isinstance(cloud, Unread)}
+    groups = dict.fromkeys(name for cloud in clouds.values() for name in getattr(cloud, "groups", ()))
+    if groups:
+        raise InputError(
+            f"rows that share a value of {', '.join(map(repr, groups))} are not independent, and the draws of diff pair them at random one "
+            f"by one: give draws=0 for values without p-values, or one row per group, such as store.means({next(iter(groups))!r})"
+        )
+    sizes = {len(cloud): site for site, cloud in clouds.items()}
+    if len(sizes) > 1:
+        (n, site), (m, other) = list(sizes.items())[:2]
+        raise InputError(
+            f"{site!r} has {n} rows and {other!r} {m}, and the draws of diff permute the rows of all sites alike: give draws=0, or "
+            "compare sites of the same rows"
+        )

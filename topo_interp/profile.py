@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import html
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from topo_interp._errors import InputError, TopoInterpError
+from topo_interp._archive import file_path
+from topo_interp._arguments import whole_number
+from topo_interp._errors import InputError, error_message
 from topo_interp._native import cuda_device, default_threads, device_number
+from topo_interp.arrays import as_points
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
 from topo_interp.geometry.steps import normalized
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.seen import Seen
+from topo_interp.inference.pipeline import Job, run_jobs
 from topo_interp.inference.significance import Significance
 from topo_interp.profile_inputs import chosen_sites, named_recipes
 from topo_interp.profile_significance import ProfileTests, check_design, note_tried, run_tests, tried
@@ -172,14 +177,14 @@ class Profile:
         """Write everything into one file (a zip of JSON and npz, no pickle); returns its path."""
         from topo_interp.profile_file import write_profile
 
-        return write_profile(self, Path(path))
+        return write_profile(self, file_path(path))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Profile:
         """The profile written by :meth:`save`."""
         from topo_interp.profile_file import read_profile
 
-        return read_profile(Path(path))
+        return read_profile(file_path(path))
 
     def __repr__(self) -> str:
         failed = sum(1 for r in self.results if r.error)
@@ -191,7 +196,7 @@ class Profile:
         frame = self.to_frame()[columns]
         if len(self.recipes) == 1:
             frame = frame.drop(columns="recipe")
-        return f"<p>{html.escape(repr(self))}</p>{frame.to_html(index=False, max_rows=24, float_format='{:.3g}'.format)}"
+        return html_table(self, frame)
 
 
 def profile(
@@ -238,8 +243,7 @@ def profile(
     """
     named = named_recipes(recipes)
     chosen = chosen_sites(store, sites)
-    if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs < 1:
-        raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, at least 1")
+    n_jobs = whole_number(n_jobs, "n_jobs (processes)", 1)
     if device != "cpu":
         cuda_device(device_number(device))  # or an error, once and not at every site
     if significance is not None:
@@ -247,10 +251,17 @@ def profile(
             raise InputError(f"significance is a {type(significance).__name__}; give ti.Significance(...), or None for no test")
         check_design(store, chosen, named, significance)
     about = about_store(store)
-    tasks = ((site, name, recipe) for site in chosen for name, recipe in named.items())
+    threads, measure = max(1, default_threads() // n_jobs), functools.partial(measure_site, device=device)
     results = []
     with progress_line(len(chosen) * len(named), "profile", progress) as line:
-        for result in _run(store, tasks, n_jobs, max(1, default_threads() // n_jobs), line, device):
+
+        def jobs() -> Iterator[Job]:
+            for site in chosen:
+                for name, recipe in named.items():
+                    line.update(description=f"profile {site}")
+                    yield measure, (site, name, recipe, read_site(store, site), threads)
+
+        for result in run_jobs(jobs(), n_jobs):
             results.append(result)
             line.advance()
     tests = None
@@ -259,26 +270,6 @@ def profile(
     note_tried(store, results, named, tests)
     about |= {"tried": lines} if (lines := tried(store)) else {}
     return Profile(tuple(results), MappingProxyType(named), MappingProxyType(about), tests)
-
-
-def _run(
-    store: Mapping[str, Any], tasks: Iterable[Any], n_jobs: int, threads: int, line: Any, device: str
-) -> Iterator[SiteResult]:
-    if n_jobs == 1:
-        for site, name, recipe in tasks:
-            line.update(description=f"profile {site}")
-            yield measure_site(site, name, recipe, read_site(store, site), threads, device=device)
-        return
-    import joblib
-
-    # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C).
-    jobs = (
-        joblib.delayed(measure_site)(site, name, recipe, read_site(store, site), threads, device=device)
-        for site, name, recipe in tasks
-    )
-    yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)(
-        jobs
-    )
 
 
 class Unread(NamedTuple):
@@ -298,22 +289,33 @@ def measure_site(
     site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True, device: str = "cpu"
 ) -> SiteResult:
     """One site under one recipe; ``plain`` says whether to compute the baselines too. What goes wrong is in the result."""
-    from topo_interp.arrays import as_points
+    return without_cycles(measure_with_cycles(site, name, recipe, cloud, threads, plain=plain, device=device)[0])
 
+
+def without_cycles(result: SiteResult) -> SiteResult:
+    """The result without what its engine left for cycles, which is large and of no use in a table."""
+    if result.diagrams is None:
+        return result
+    return dataclasses.replace(result, diagrams=dataclasses.replace(result.diagrams, provenance=None))
+
+
+def measure_with_cycles(
+    site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True, device: str = "cpu"
+) -> tuple[SiteResult, Seen | None]:
+    """As :func:`measure_site`, for what reads more: the diagrams know their cycles, and the cloud is there as the recipe saw it."""
     shape, groups = (0, 0), tuple(getattr(cloud, "groups", ()))
     if isinstance(cloud, Unread):
-        return SiteResult(site, name, error=cloud.message)
+        return SiteResult(site, name, error=cloud.message), None
     try:
         points = as_points(cloud)
         shape = points.shape
         seen = recipe.seen(cloud, threads, device)
-        # What an engine leaves for cycles is large and of no use in a table.
-        found = dataclasses.replace(recipe(seen, device=device, threads=threads), provenance=None)
+        found = recipe(seen, device=device, threads=threads)
         points = seen.after
         numbers = _baselines(seen) if plain else {}
     except Exception as error:  # noqa: BLE001 - one site must not lose the others; its row tells what went wrong
-        return SiteResult(site, name, *shape, groups=groups, error=error_message(error))
-    return SiteResult(site, name, *shape, groups, found, numbers, cautions(points.shape, groups, found, numbers))
+        return SiteResult(site, name, *shape, groups=groups, error=error_message(error)), None
+    return SiteResult(site, name, *shape, groups, found, numbers, cautions(points.shape, groups, found, numbers)), seen
 
 
 def _baselines(seen: Seen) -> dict[str, float]:
@@ -327,20 +329,27 @@ def _baselines(seen: Seen) -> dict[str, float]:
     return numbers
 
 
-def error_message(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, TopoInterpError) else f"{type(error).__name__}: {text}"
-
-
 def about_store(store: Any) -> dict[str, Any]:
-    import topo_interp
-
     path, info = getattr(store, "path", None), dict(getattr(store, "info", {}))
     return {
         "store": f"{type(store).__name__} in memory" if path is None else str(path),
         # Hashing a store that is not on disk would compute every site again; each site's own hash is in its certificate.
         "store_hash": "" if path is None else store.digest(),
         "capture": {key: info[key] for key in ("model", "rows", "calls", "dtype", "steps") if key in info},
+        **about_now(),
+    }
+
+
+def about_now() -> dict[str, str]:
+    """Version and date."""
+    import topo_interp
+
+    return {
         "version": topo_interp.__version__,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def html_table(value: Any, frame: pd.DataFrame) -> str:
+    """What a notebook shows of a result: its line, and its table."""
+    return f"<p>{html.escape(repr(value))}</p>{frame.to_html(index=False, max_rows=24, float_format='{:.3g}'.format)}"

@@ -43,7 +43,8 @@ def named_recipes(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[s
         named = dict(recipes)
     else:
         named = {}
-        for recipe in (recipes,) if isinstance(recipes, Rips) else tuple(recipes):
+        several = isinstance(recipes, Iterable) and not isinstance(recipes, str)
+        for recipe in tuple(recipes) if several else (recipes,):
             name = _recipe_name(recipe)
             if name in named:  # two recipes that differ in less than the name tells
                 name = f"{name} #{sum(other.split(' #')[0] == name for other in named) + 1}"
@@ -51,6 +52,8 @@ def named_recipes(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[s
     if not named:
         raise InputError("no recipe was given; give one, such as ti.Rips('chordal', steps=(ti.centered(),))")
     for name, recipe in named.items():
+        if not isinstance(name, str):
+            raise InputError(f"the name of a recipe is {name!r}; a text is needed: {{'euclidean': ti.Rips()}}")
         if not isinstance(recipe, Rips):
             raise InputError(f"the recipe {name!r} is a {type(recipe).__name__}; a ti.Rips(...) is needed")
     return named

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import html
 import itertools
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from topo_interp._errors import InputError
+from topo_interp._archive import file_path
+from topo_interp._arguments import checked_subsamples, whole_number
 from topo_interp._native import default_threads
 from topo_interp.comparison.cycle_matching import CycleMatches, match_cycles
-from topo_interp.comparison.drift import unpaired_drift
-from topo_interp.comparison.events import Change, Lengths, changes, longest_bars
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
-from topo_interp.profile import Profile, SiteResult, about_store, read_site
+from topo_interp.inference.pipeline import run_jobs
+from topo_interp.profile import Profile, SiteResult, about_now, about_store, html_table, read_site
 from topo_interp.profile_inputs import named_recipes
 from topo_interp.progress import progress as progress_line
-from topo_interp.track_cache import RANKS, Plan, opened, pair_result, site_result
-from topo_interp.track_inputs import checked_metrics, opened_stores
+from topo_interp.track_cache import Plan, opened, pair_result, site_result
+from topo_interp.track_drift import drift_frame, references
+from topo_interp.track_events import events_frame
+from topo_interp.track_inputs import checked_metrics, followed, opened_stores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,39 +117,8 @@ class Track:
         Args:
             reference: "first" or "previous".
         """
-        import pandas as pd
-
-        if reference not in ("first", "previous"):
-            raise InputError(f"reference is {reference!r}; it is 'first' or 'previous'")
-        found, rows = self.diagrams, []
-        before = dict(zip(self.steps[1:], self.steps, strict=False))
-        for pair in self.pairs:
-            if pair.reference != (self.steps[0] if reference == "first" else before[pair.step]):
-                continue
-            values: dict[str, float] = {}
-            notes = list(pair.notes)
-            ends = [found.get((step, pair.site, pair.recipe)) for step in (pair.reference, pair.step)]
-            bound = math.nan
-            if ends[0] is not None and ends[1] is not None:
-                values, more = unpaired_drift(ends[0], ends[1])
-                notes += more
-                bound = sum(_bound(d) for d in ends if d is not None)
-            rows.append(
-                {
-                    "step": pair.step,
-                    "reference": pair.reference,
-                    "site": pair.site,
-                    "recipe": pair.recipe,
-                    **values,
-                    "bottleneck_bound": bound,
-                    **pair.values,
-                    "notes": " | ".join(notes),
-                }
-            )
-        dims = range(max(recipe.max_dim for recipe in self.recipes.values()) + 1)
-        numbers = [*(f"bottleneck_dim{k}" for k in dims), "bottleneck_bound", "rtd", "rtd_forward", "rtd_backward", "cka"]
-        frame = pd.DataFrame(rows, columns=["step", "reference", "site", "recipe", *numbers, "notes"])
-        return frame.astype({"step": "int64", "reference": "int64", **dict.fromkeys(numbers, "float64")})
+        of = references(self.steps, reference)
+        return drift_frame(self, [pair for pair in self.pairs if pair.reference == of[pair.step]])
 
     def events(self, *, level: float = 0.05) -> pd.DataFrame:
         """Where one of the longest bars appears or vanishes by more than certificates and the choice of rows allow.
@@ -158,7 +126,8 @@ class Track:
         One row per event: step (the first at the new level), until (the last of the same rise or fall), previous (the step
         before), site, recipe, dim, rank (1: the longest bar of the degree), kind ("appears" when its length rises, "vanishes"
         when it falls), before and after (levels in median distances), noise (standard error of the difference from the
-        subsamples), bound (what the certificates allow), p_value (after Bonferroni over all ``tests``).
+        subsamples), bound (what the certificates allow), p_value (after Bonferroni over all ``tests``), caution (which columns
+        group the rows, whose noise is then larger than the one given; "" where none does).
 
         The rule, with its reasons, is that of :func:`topo_interp.comparison.events.changes`: the mean of three steps against
         the level since the last event, over the jackknife error from 20 subsamples of 80 % of the rows, the same for all
@@ -168,38 +137,7 @@ class Track:
         Args:
             level: chance of any false event in the whole track, as far as the jackknife error can be trusted.
         """
-        import pandas as pd
-
-        if not 0 < level < 1:
-            raise InputError(f"level is {level}; a probability is needed, such as level=0.05")
-        if self.about["subsamples"] == 0:
-            raise InputError("the track was made without subsamples, which measure the noise: use ti.track(..., subsamples=20)")
-        series = list(self._series())
-        tests = sum(max(0, len(steps) - 1) for steps, *_ in series)
-        rows = [
-            _event(steps, site, recipe, dim, rank, change, tests)
-            for steps, site, recipe, dim, rank, lengths in series
-            for change in changes(lengths, tests=tests, level=level)
-        ]
-        columns = ["step", "until", "previous", "site", "recipe", "dim", "rank", "kind"]
-        numbers = ["before", "after", "noise", "bound", "p_value"]
-        frame = pd.DataFrame(rows, columns=[*columns, *numbers, "tests"]).astype(dict.fromkeys(numbers, "float64"))
-        return frame.sort_values(["step", "dim", "rank"], kind="stable", ignore_index=True)
-
-    def _series(self) -> Iterator[tuple[list[int], str, str, int, int, Lengths]]:
-        """The longest bars along the steps, for each site, recipe, degree and rank."""
-        found = self.diagrams
-        for site in self.sites:
-            for name, recipe in self.recipes.items():
-                steps = [step for step in self.steps if (step, site, name) in self.lengths]
-                if len(steps) < 2:
-                    continue
-                bound = np.array([2.0 * _bound(found[step, site, name]) for step in steps])
-                resampled = np.array([self.lengths[step, site, name] for step in steps])
-                for dim in range(recipe.max_dim + 1):
-                    whole = np.array([longest_bars(found[step, site, name], dim, RANKS) for step in steps])
-                    for rank in range(RANKS):
-                        yield steps, site, name, dim, rank + 1, Lengths(whole[:, rank], resampled[:, :, dim, rank], bound)
+        return events_frame(self, level)
 
     def loops(
         self,
@@ -220,26 +158,11 @@ class Track:
             min_persistence: bars that are not longer (in median distances) are left out.
 
         Raises:
-            InputError: a step, site or recipe that is not there, and what :func:`topo_interp.match_cycles` raises.
+            InputError: a step, site or recipe that is not there, points that are not those of the track, and what
+                :func:`topo_interp.match_cycles` raises.
         """
-        missing = [step for step in self.steps if step not in stores]
-        if missing or site not in self.sites:
-            raise InputError(
-                f"the stores lack step {missing[0]}; give those that the track was made of"
-                if missing
-                else f"the track has no site {site!r}; it has {', '.join(map(repr, self.sites))}"
-            )
-        if recipe is not None and recipe not in self.recipes:
-            raise InputError(f"the track has no recipe {recipe!r}; it has {', '.join(map(repr, self.recipes))}")
-        ready, failed, _ = opened_stores({step: stores[step] for step in self.steps})
-        if failed:
-            step, message = next(iter(failed.items()))
-            raise InputError(f"step {step} can not be read any more: {message}")
-        lacking = [step for step, store in ready.items() if site not in store]
-        if lacking:
-            raise InputError(f"step {lacking[0]} has no site {site!r}; leave the step out of both the track and the stores")
-        chosen = self.recipes[recipe if recipe is not None else next(iter(self.recipes))]
-        return match_cycles({step: store[site] for step, store in ready.items()}, chosen, min_persistence=min_persistence)
+        clouds, chosen = followed(self, stores, site, recipe)
+        return match_cycles(clouds, chosen, min_persistence=min_persistence)
 
     def report(self, path: str | os.PathLike[str], *, title: str = "Training report") -> Path:
         """Write one HTML file that opens offline, and its tables beside it (``.steps.parquet`` ...); returns its path."""
@@ -251,14 +174,14 @@ class Track:
         """Write everything into one file (a zip of JSON, parquet and npz, no pickle); returns its path."""
         from topo_interp.track_file import write_track
 
-        return write_track(self, Path(path))
+        return write_track(self, file_path(path))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Track:
         """The track written by :meth:`save`."""
         from topo_interp.track_file import read_track
 
-        return read_track(Path(path))
+        return read_track(file_path(path))
 
     def __repr__(self) -> str:
         tail = f", {len(self.failed)} with failures" if self.failed else ""
@@ -266,8 +189,7 @@ class Track:
 
     def _repr_html_(self) -> str:
         columns = ["step", "site", "recipe", "dim", "n", "bars", "max_persistence_relative", "status"]
-        frame = self.to_frame()[columns]
-        return f"<p>{html.escape(repr(self))}</p>{frame.to_html(index=False, max_rows=24, float_format='{:.3g}'.format)}"
+        return html_table(self, self.to_frame()[columns])
 
 
 def track(
@@ -319,11 +241,9 @@ def track(
     Cost: per step and site one run of each recipe, ``subsamples`` runs of 0.8 n rows, and two of ``ti.rtd``.
     """
     named = named_recipes(recipes)
-    if n_jobs < 1:
-        raise InputError(f"n_jobs is {n_jobs}; at least 1 is needed")
-    if subsamples != 0 and subsamples < 10:
-        raise InputError(f"subsamples is {subsamples}; give 0 (no events) or at least 10")
-    plan, kept = Plan(int(subsamples), int(seed), bool(baselines)), opened(cache, resume)
+    n_jobs = whole_number(n_jobs, "n_jobs", 1)
+    plan = Plan(checked_subsamples(subsamples, "no events"), whole_number(seed, "seed", 0), bool(baselines))
+    kept = opened(cache, resume)
     ready, failed, note = opened_stores(stores)
     table = checked_metrics(metrics, ready)
     sites = list(dict.fromkeys(site for store in ready.values() for site in store))
@@ -340,7 +260,7 @@ def track(
             (site_result, (kept, plan, site, name, named[name], read_site(ready[step], site), threads))
             for step, site, name in keys
         )
-        for (step, site, name), (result, resampled, new) in zip(keys, _each(jobs, n_jobs), strict=True):
+        for (step, site, name), (result, resampled, new) in zip(keys, run_jobs(jobs, n_jobs), strict=True):
             results[step].append(result)
             computed += new
             if resampled is not None:
@@ -354,7 +274,7 @@ def track(
             (pair_result, (kept, named[name], read_site(ready[a], site), read_site(ready[b], site)))
             for a, b, site, name in pair_keys
         )
-        for (a, b, site, name), (values, notes, new) in zip(pair_keys, _each(jobs, n_jobs), strict=True):
+        for (a, b, site, name), (values, notes, new) in zip(pair_keys, run_jobs(jobs, n_jobs), strict=True):
             pairs.append(PairResult(a, b, site, name, values, tuple(notes)))
             computed += new
             line.advance()
@@ -363,26 +283,10 @@ def track(
         step: Profile(tuple(found), MappingProxyType(named), MappingProxyType(about_store(ready[step])))
         for step, found in results.items()
     }
-    about = _about(plan, computed, len(keys) + len(pair_keys), note)
+    about = {**about_now(), "subsamples": plan.subsamples, "seed": plan.seed, "computed": computed, "results": len(keys) + len(pair_keys), "rows": note}
     failed = {step: failed[step] for step in sorted(failed)}
     return Track(
-        MappingProxyType(profiles), MappingProxyType(failed), MappingProxyType(lengths), tuple(pairs), table, about
-    )
-
-
-def _about(plan: Plan, computed: int, results: int, note: str) -> Mapping[str, Any]:
-    import topo_interp
-
-    return MappingProxyType(
-        {
-            "version": topo_interp.__version__,
-            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-            "subsamples": plan.subsamples,
-            "seed": plan.seed,
-            "computed": computed,
-            "results": results,
-            "rows": note,
-        }
+        MappingProxyType(profiles), MappingProxyType(failed), MappingProxyType(lengths), tuple(pairs), table, MappingProxyType(about)
     )
 
 
@@ -390,39 +294,3 @@ def _references(steps: list[int]) -> list[tuple[int, int]]:
     """Each later step with the first one and with the one before it, each pair once."""
     neighbors = itertools.pairwise(steps)
     return list(dict.fromkeys(pair for before, step in neighbors for pair in ((steps[0], step), (before, step))))
-
-
-def _each(jobs: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int) -> Iterator[Any]:
-    if n_jobs == 1:
-        for function, arguments in jobs:
-            yield function(*arguments)
-        return
-    import joblib
-
-    # Processes, because not every engine releases the GIL; a few jobs wait, so that not all clouds are in memory at once.
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1", batch_size=1)
-    yield from parallel(joblib.delayed(function)(*arguments) for function, arguments in jobs)
-
-
-def _bound(d: Diagrams) -> float:
-    """The bottleneck bound in median distances."""
-    return d.certificate.bottleneck_bound / d.scale if d.scale else 0.0
-
-
-def _event(steps: list[int], site: str, recipe: str, dim: int, rank: int, change: Change, tests: int) -> dict[str, Any]:
-    return {
-        "step": steps[change.at],
-        "until": steps[change.until],
-        "previous": steps[change.at - 1],
-        "site": site,
-        "recipe": recipe,
-        "dim": dim,
-        "rank": rank,
-        "kind": "appears" if change.after > change.before else "vanishes",
-        "before": change.before,
-        "after": change.after,
-        "noise": change.noise,
-        "bound": change.bound,
-        "p_value": change.p_value,
-        "tests": tests,
-    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from types import MappingProxyType
@@ -12,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import InputError, TopoInterpError
+from topo_interp._archive import file_path
+from topo_interp._errors import InputError, TopoInterpError, error_message
 from topo_interp._native import build_info
 from topo_interp._writing import replaced
 from topo_interp.arrays import as_points
 from topo_interp.comparison._subsamples import subsamples_of
-from topo_interp.comparison.drift import paired_drift
+from topo_interp.comparison.drift import paired_measures
 from topo_interp.comparison.events import resampled_lengths
 from topo_interp.homology.rips import Rips
 from topo_interp.point_cloud import PointCloud, array_digest
-from topo_interp.profile import Profile, SiteResult, Unread, error_message, measure_site
+from topo_interp.profile import Profile, SiteResult, Unread, measure_with_cycles, without_cycles
 from topo_interp.profile_file import read_profile, write_profile
 
 __all__ = ["RANKS", "Cache", "Plan", "pair_result", "site_result"]
@@ -46,12 +49,10 @@ class Cache:
     read: bool = True
 
     def path(self, kind: str, *parts: Any) -> Path | None:
-        """Where the result lies that these parts define, together with the sources of the extension and the version."""
+        """Where the result lies that these parts define, together with the sources of the package and of its extension."""
         if self.folder is None:
             return None
-        import topo_interp
-
-        parts = (kind, *parts, build_info()["source_hash"], topo_interp.__version__)
+        parts = (kind, *parts, build_info()["source_hash"], sources_digest())
         return self.folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.{kind}"
 
     def stored(self, path: Path | None) -> bool:
@@ -59,14 +60,28 @@ class Cache:
         return self.read and path is not None and path.is_file()
 
 
+@functools.lru_cache(maxsize=1)
+def sources_digest() -> str:
+    """SHA-256 of the package's Python files, read once: the version alone would keep what an older state of it computed."""
+    state = hashlib.sha256()
+    here = Path(__file__).parent
+    for path in sorted(here.rglob("*.py")):
+        state.update(f"{path.relative_to(here).as_posix()} {path.stat().st_size} ".encode())
+        state.update(path.read_bytes())
+    return state.hexdigest()
+
+
 def opened(folder: str | os.PathLike[str] | None, read: bool) -> Cache:
     """The cache in a folder, which is made when it is not there."""
     if folder is None:
         return Cache(None)
-    path = Path(folder)
+    path = file_path(folder, "cache")
     if path.exists() and not path.is_dir():
         raise InputError(f"cache {str(path)!r} is a file; give a folder, such as cache='run/track-cache'")
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {str(path)!r} of the cache can not be made ({error.strerror}); give another, such as cache='run/track-cache'") from error
     return Cache(path, read)
 
 
@@ -86,12 +101,14 @@ def site_result(
                 return dataclasses.replace(kept.results[0], site=site, recipe=name), resampled, False
             except (TopoInterpError, ValueError, KeyError, IndexError):
                 pass  # not whole: computed again, and written over
-        found = measure_site(site, name, recipe, cloud, threads, plain=plan.baselines)
-        if found.diagrams is None:  # never kept, so that the next run tries again
+        found, seen = measure_with_cycles(site, name, recipe, cloud, threads, plain=plan.baselines)
+        if seen is None:  # never kept, so that the next run tries again
             return found, None, True
-        matrix = recipe.distance_matrix(cloud, threads=threads)
-        rows = subsamples_of(found.n, plan.subsamples, plan.seed)
-        resampled = resampled_lengths(matrix, recipe, rows, RANKS, threads)
+        found = without_cycles(found)
+        resampled = np.empty((0, recipe.max_dim + 1, RANKS))
+        if plan.subsamples:  # without them a recipe that needs no distance matrix is not made to have one
+            rows = subsamples_of(found.n, plan.subsamples, plan.seed)
+            resampled = resampled_lengths(seen.matrix, recipe, rows, RANKS, threads)
         if path is not None:
             write_profile(Profile((found,), MappingProxyType({name: recipe}), {"resampled": resampled.tolist()}), path)
         return found, resampled, True
@@ -112,7 +129,11 @@ def pair_result(cache: Cache, recipe: Rips, earlier: Any, later: Any) -> tuple[d
                 return {key: float(value) for key, value in plain["values"].items()}, list(plain["notes"]), False
             except (ValueError, KeyError, TypeError, AttributeError):
                 pass
-        values, notes = paired_drift(earlier, later, recipe)
+        found, notes = paired_measures(earlier, later, recipe, ("rtd", "cka"))
+        values = dict.fromkeys(("rtd", "rtd_forward", "rtd_backward", "cka"), math.nan)
+        values |= {name: one.value for name, one in found.items()}
+        if "rtd" in found:
+            values |= {"rtd_forward": found["rtd"].forward, "rtd_backward": found["rtd"].backward}
         if path is not None:
             text = json.dumps({"values": {key: repr(float(value)) for key, value in values.items()}, "notes": notes})
             with replaced(path) as part:

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp._errors import InputError
+from topo_interp._arguments import is_whole
+from topo_interp._errors import InputError, error_message
 from topo_interp._rows import row_difference
-from topo_interp.profile import error_message
+from topo_interp.arrays import as_points
+from topo_interp.homology.rips import Rips
+from topo_interp.point_cloud import array_digest
+from topo_interp.profile import Profile, SiteResult
+from topo_interp.summaries.baselines import baselines
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from topo_interp.activations.store import ActivationStore
+    from topo_interp.track import Track
 
 __all__ = ["checked_metrics", "opened_stores"]
 
@@ -29,7 +35,7 @@ def opened_stores(stores: Mapping[int, Any]) -> tuple[dict[int, ActivationStore]
     if not isinstance(stores, Mapping) or not stores:
         raise InputError("stores holds no step; give {step: store}, such as {0: 'run/step-0', 100: 'run/step-100'}")
     for step in stores:
-        if isinstance(step, bool) or not isinstance(step, (int, np.integer)):
+        if not is_whole(step):
             raise InputError(f"the step {step!r} is a {type(step).__name__}; steps are integers: {{0: store, 100: store}}")
     ready: dict[int, ActivationStore] = {}
     tables: dict[int, pd.DataFrame] = {}
@@ -84,18 +90,65 @@ def _equalized(
 
 def checked_metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.DataFrame | None:
     """The metrics with a column ``step``, sorted, if they fit the table that they are to be joined to."""
+    import pandas as pd
+
     if metrics is None:
         return None
+    if not isinstance(metrics, pd.DataFrame):
+        raise InputError(f"metrics is a {type(metrics).__name__}; a DataFrame with a column 'step' is needed: pd.DataFrame({{'step': [0, 100], 'loss': [2.1, 0.4]}})")
     table = metrics.copy() if "step" in metrics else metrics.rename_axis("step").reset_index()
+    names = list(table.columns)
+    twice = next((name for name in names if names.count(name) > 1 or not isinstance(name, str)), None)
+    if twice is not None:
+        raise InputError(f"metrics have the columns {names}; different texts are needed as names")
+    numbers = pd.to_numeric(table["step"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    whole = numbers == np.floor(numbers)
+    if not whole.all():
+        at = int(np.flatnonzero(~whole)[0])
+        raise InputError(f"the metrics' step in row {at} is {table['step'].iloc[at]!r}; steps are integers, as those of the stores")
+    table["step"] = numbers.astype("int64")
     if table["step"].duplicated().any():
-        twice = table["step"][table["step"].duplicated()].iloc[0]
-        raise InputError(f"metrics have step {twice} more than once; one row per step is needed")
+        step = table["step"][table["step"].duplicated()].iloc[0]
+        raise InputError(f"metrics have step {step} more than once; one row per step is needed")
     if not set(table["step"]) & set(steps):
         raise InputError(
             f"metrics have none of the steps {', '.join(map(str, list(steps)[:5]))}; give them in a column 'step'"
         )
-    table["step"] = table["step"].astype("int64")
-    taken = {"site", "recipe", "dim", "n", "d", "bars", "status", "error", "warnings", "entropy"} & set(table)
+    taken = _taken_columns() & set(table)
     if taken:
         raise InputError(f"the metrics' column {min(taken)!r} has the name of a column of the table; rename it")
     return table.sort_values("step", ignore_index=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _taken_columns() -> frozenset[str]:
+    """The columns that the table of a track can have by itself."""
+    empty = Profile((SiteResult("", ""),), {"": Rips()}, {}).to_frame()
+    return frozenset({*map(str, empty), *baselines([[0.0], [1.0], [3.0]])})
+
+
+def followed(track: Track, stores: Mapping[int, Any], site: str, recipe: str | None) -> tuple[dict[int, Any], Rips]:
+    """The clouds of one site at all steps of a track, and the recipe; an error where they are not those of the track."""
+    if not isinstance(stores, Mapping):
+        raise InputError(f"stores is a {type(stores).__name__}; give those that the track was made of: {{step: store}}")
+    missing = [step for step in track.steps if step not in stores]
+    if missing:
+        raise InputError(f"the stores lack step {missing[0]}; give those that the track was made of")
+    if site not in track.sites:
+        raise InputError(f"the track has no site {site!r}; it has {', '.join(map(repr, track.sites))}")
+    if recipe is not None and recipe not in track.recipes:
+        raise InputError(f"the track has no recipe {recipe!r}; it has {', '.join(map(repr, track.recipes))}")
+    name = next(iter(track.recipes)) if recipe is None else recipe
+    ready, failed, _ = opened_stores({step: stores[step] for step in track.steps})
+    if failed:
+        step, message = next(iter(failed.items()))
+        raise InputError(f"step {step} can not be read any more: {message}")
+    lacking = [step for step, store in ready.items() if site not in store]
+    if lacking:
+        raise InputError(f"step {lacking[0]} has no site {site!r}; leave the step out of both the track and the stores")
+    clouds = {step: store[site] for step, store in ready.items()}
+    for step, cloud in clouds.items():
+        kept = track.diagrams.get((step, site, name))
+        if kept is not None and array_digest(as_points(cloud)) not in kept.certificate.inputs:
+            raise InputError(f"the points of {site!r} at step {step} are not those that the track was made of; give its own stores")
+    return clouds, track.recipes[name]

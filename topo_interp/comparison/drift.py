@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from topo_interp._errors import TopoInterpError
-from topo_interp.arrays import as_points
+from topo_interp._errors import TopoInterpError, error_message
 from topo_interp.certificate import Term
+from topo_interp.comparison._paired import Comparison
 from topo_interp.comparison.diagram_distances import bottleneck
-from topo_interp.comparison.linear import cka
-from topo_interp.comparison.merging import rtd
+from topo_interp.comparison.linear import cka, procrustes, rsa
+from topo_interp.comparison.merging import merge_order, rtd, rtd_lite
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 
-__all__ = ["in_medians", "paired_drift", "unpaired_drift"]
+__all__ = ["in_medians", "paired_measures", "unpaired_drift"]
+
+_OF_DISTANCES = {"rtd": rtd, "rtd_lite": rtd_lite, "merge_order": merge_order, "rsa": rsa}
+_MEASURES: dict[str, Callable[..., Comparison]] = {**_OF_DISTANCES, "cka": cka, "procrustes": procrustes}
 
 
 def in_medians(diagrams: Diagrams) -> Diagrams:
@@ -55,29 +59,30 @@ def unpaired_drift(a: Diagrams, b: Diagrams) -> tuple[dict[str, float], list[str
     return values, list(dict.fromkeys(notes))
 
 
-def paired_drift(x: Any, y: Any, recipe: Rips) -> tuple[dict[str, float], list[str]]:
-    """RTD (both directions and their mean) and CKA of two clouds of the same rows, after the recipe's steps.
+def paired_measures(
+    x: Any, y: Any, recipe: Rips, names: Iterable[str], *, subsamples: int = 0, seed: int = 0
+) -> tuple[dict[str, Comparison], list[str]]:
+    """The named measures of two clouds of the same rows after the recipe's steps, and for each that has no value here a sentence.
 
-    A measure that is not defined here is NaN, with a sentence that says why.
+    >>> found, notes = paired_measures([[0.0], [1.0], [3.0], [7.0]], [[1.0], [1.0], [1.0], [1.0]], Rips(), ["procrustes", "rsa"])
+    >>> found, notes[0][:59]
+    ({}, 'procrustes is not defined here: all rows of y are equal, so')
     """
-    values, notes = {}, []
-    clouds = []
-    for cloud in (x, y):
-        points = as_points(cloud)
-        for step in recipe.steps:
-            points = step(points)
-        clouds.append(points)
-    values = dict.fromkeys(("rtd", "rtd_forward", "rtd_backward", "cka"), math.nan)
     try:
-        if not isinstance(recipe.metric, str) or recipe.metric == "precomputed":
-            notes.append(f"rtd: defined here for the metrics of ti.metrics.table(), not for {recipe.metric!r}")
-        else:
-            found = rtd(*clouds, metric=recipe.metric)
-            values.update(rtd=found.value, rtd_forward=found.forward, rtd_backward=found.backward)
-    except TopoInterpError as error:
-        notes.append(f"rtd: {error}")
-    try:
-        values["cka"] = cka(*clouds).value
-    except TopoInterpError as error:
-        notes.append(f"cka: {error}")
-    return values, notes
+        clouds = [recipe.seen(cloud).after for cloud in (x, y)]
+    except Exception as error:  # noqa: BLE001 - told in the row
+        return {}, [error_message(error)]
+    found, notes = {}, []
+    for name in names:
+        options: dict[str, Any] = {"subsamples": subsamples, "seed": seed}
+        if name in _OF_DISTANCES:
+            if not isinstance(recipe.metric, str) or recipe.metric == "precomputed":
+                notes.append(f"{name} is defined for the metrics of ti.metrics.table(), not for {recipe.metric!r}")
+                continue
+            options["metric"] = recipe.metric
+        try:
+            found[name] = _MEASURES[name](*clouds, **options)
+        except Exception as error:  # noqa: BLE001 - one measure must not lose the others
+            message = error_message(error)
+            notes.append(message if message.startswith(name) else f"{name}: {message}")
+    return found, notes

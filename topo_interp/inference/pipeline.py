@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +24,15 @@ from topo_interp.progress import progress as progress_line
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws"]
+__all__ = ["Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws", "run_jobs"]
 
 # From so many rows on, the bars of one draw are worth more than one thread.
 _SHARED = 400
 
 # The clouds of one site: one, or the two of a paired comparison.
 Clouds = tuple[Any, ...]
+# A function and what it is called with.
+Job = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +108,35 @@ def run_draws(
     return np.array(parallel(jobs, n_jobs, progress, "null draws"))
 
 
-def parallel(jobs: list[tuple[Callable[..., Any], tuple[Any, ...]]], n_jobs: int, progress: bool, what: str) -> list[Any]:
-    """The results of the calls in their order, by joblib when there is more than one job to run at a time."""
+def parallel(jobs: list[Job], n_jobs: int, progress: bool, what: str) -> list[Any]:
+    """The results of the calls in their order, with a progress line."""
     out = []
-    with progress_line(len(jobs), what, progress) as line, warnings.catch_warnings():
-        # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
-        # done again.
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-        if n_jobs == 1:
-            results = (function(*arguments) for function, arguments in jobs)
-        else:
-            import joblib
-
-            calls = (joblib.delayed(function)(*arguments) for function, arguments in jobs)
-            results = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(calls)
-        for result in results:
+    with progress_line(len(jobs), what, progress) as line:
+        for result in run_jobs(jobs, n_jobs):
             out.append(result)
             line.advance()
     return out
+
+
+def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
+    """The results of the calls in their order, each when it is there; by processes when several jobs run at a time.
+
+    >>> list(run_jobs([(divmod, (7, 2)), (abs, (-1,))], 1))
+    [(3, 1), 1]
+    """
+    if n_jobs == 1:
+        yield from (function(*arguments) for function, arguments in jobs)
+        return
+    import joblib
+
+    # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C). A few jobs
+    # wait, so that not all clouds are in memory at once.
+    calls = (joblib.delayed(function)(*arguments) for function, arguments in jobs)
+    with warnings.catch_warnings():
+        # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
+        # done again.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)
 
 
 def run_recipe(

@@ -51,7 +51,8 @@ class TopologyCallback:
         every: measure at step 0 and at every so many optimizer steps.
         budget: largest share of the run's time. The measurement before the first step is always made; after it none begins
             before all of them, and it (as long as the longest so far), fit. What is left out stands in ``skipped``.
-        out: a folder that keeps the stores, as ``step-00000100`` ..., for ``ti.track`` or ``topo-interp track``.
+        out: a folder that keeps the stores, as ``step-00000100`` ..., for ``ti.track`` or ``topo-interp track``; one that is there already is
+            kept, with a warning where the model no longer gives the same.
         forward: how to run a batch, see :func:`topo_interp.capture`.
 
     Raises:

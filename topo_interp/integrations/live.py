@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import InputError
+from topo_interp._errors import InputError, error_message
 from topo_interp.activations.capture import capture
+from topo_interp.activations.files import MANIFEST
 from topo_interp.activations.selectors import RowSelector, every_row
+from topo_interp.activations.store import open_store
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.pipeline import name_of
-from topo_interp.profile import error_message, profile
+from topo_interp.profile import profile
 from topo_interp.summaries.scalars import count_bars, max_persistence, total_persistence
 
 __all__ = ["Live", "Settings"]
@@ -97,12 +99,19 @@ class Live:
     def _measure(self, model: Any, step: int) -> dict[str, float]:
         began = self._clock()
         asked = self.settings
-        out = None if asked.out is None else Path(asked.out) / f"step-{step:08d}"
-        if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
+        folder = None if asked.out is None else Path(asked.out) / f"step-{step:08d}"
+        if folder is not None:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        # A run that goes on from a checkpoint comes by steps whose stores are there: they are never replaced.
+        kept = open_store(folder) if folder is not None and (folder / MANIFEST).is_file() else None
         try:
             with _same_random_numbers():
-                store = capture(model, self._probe, asked.sites, rows=asked.rows, out=out, forward=asked.forward, progress=False)
+                store = capture(model, self._probe, asked.sites, rows=asked.rows, out=folder if kept is None else None, forward=asked.forward, progress=False)
+                if kept is not None and kept.digest() != store.digest():
+                    warnings.warn(
+                        f"{folder} holds other activations than the model gives now, and is kept; give another run another out=",
+                        RuntimeWarning, stacklevel=2,
+                    )  # fmt: skip
                 found = profile(store, asked.recipe, progress=False)
                 values = dict(self._values(found))
         finally:
