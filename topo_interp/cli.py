@@ -300,7 +300,7 @@ def diff(
     metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops.")] = 1,
     steps: Annotated[list[str] | None, typer.Option(help="A step before the distance, see report.")] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Permuted pairings for the p-values.")] = 99,
+    draws: Annotated[int, typer.Option(min=0, help="Permuted pairings for the p-values; 0 for none, also where rows are grouped.")] = 99,
     subsamples: Annotated[int, typer.Option(help="Subsamples for the intervals; 0 for none.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and subsamples.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -312,9 +312,7 @@ def diff(
 
     _writable(out, save)
     recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
-    found = ti.diff(
-        ti.open_store(a), ti.open_store(b), recipe, draws=draws, subsamples=subsamples, seed=seed, n_jobs=jobs, progress=not quiet
-    )  # fmt: skip
+    found = ti.diff(a, b, recipe, draws=draws, subsamples=subsamples, seed=seed, n_jobs=jobs, progress=not quiet)
     if save is not None:
         found.save(save)
     found.report(out)
@@ -325,7 +323,8 @@ def diff(
     if not quiet:
         columns = [name for name in ("site", "rtd", "rtd_p_max_t", "cka", "cka_p_max_t", f"bottleneck_dim{max_dim}") if name in frame]
         typer.echo(frame[columns].to_string(index=False, float_format="{:.3g}".format))
-        typer.echo(f"{found!r}: {out}; p of {found.about['tests']} tests against {draws} random pairings, max-T")
+        chance = f"p of {found.about['tests']} tests against {draws} random pairings, max-T" if draws else "no p-values were computed"
+        typer.echo(f"{found!r}: {out}; {chance}")
 
 
 def _now() -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import topo_interp as ti
-from topo_interp.report import figures
+from topo_interp.report import figures, plot_style
 from topo_interp.report.across_figure import across_sites
 from topo_interp.report.claims import claims, headline, overview
 from topo_interp.report.page import render
@@ -106,7 +106,7 @@ def test_one_coordinates_shape_is_marked(found):
 def test_what_is_not_significant_is_gray(found):
     figure = figures.bars(found, "plain", 1)
     colors = {trace.line.color: sum(y is not None for y in trace.y) // 2 for trace in figure.data if trace.mode == "lines"}
-    assert colors[figures.DIM_COLORS[1]] == 1 and colors[GREY] > 10  # the one bar that was tested and is beyond chance
+    assert colors[plot_style.DIM_COLORS[1]] == 1 and colors[GREY] > 10  # the one bar that was tested and is beyond chance
     heat = figures.betti_heat_map(found, "plain", 1)
     kept = [[row[0] is not None for row in trace.z] for trace in heat.data]
     assert kept == [[True, False, False, False], [False, True, True, True]]
@@ -126,7 +126,7 @@ def test_planes_come_in_pairs(found):
     assert len(titles) == 6 and "<b>ring</b>: beyond chance" in titles[0] and titles[1].startswith("one draw of the null")
     assert titles[2].startswith("<b>&lt;img") and all("<img" not in title for title in titles)
     lines = [trace.line.color for trace in figure.data if trace.mode == "lines"]
-    assert lines[0] == figures.DIM_COLORS[1] and figures.DIM_COLORS[1] not in lines[1:]
+    assert lines[0] == plot_style.DIM_COLORS[1] and plot_style.DIM_COLORS[1] not in lines[1:]
     assert "planes-planes-0" in json.dumps(re.search(r'id="figures">(.*?)</script>', render(found), re.DOTALL).group(1))
 
 

@@ -17,7 +17,7 @@ import pytest
 import topo_interp as ti
 from topo_interp.cautions import Caution
 from topo_interp.profile import SiteResult
-from topo_interp.report import figures
+from topo_interp.report import figures, plot_style
 from topo_interp.report.across_figure import across_sites
 from topo_interp.report.page import embedded_json, render
 
@@ -175,11 +175,11 @@ def test_sites_keep_their_order_and_their_full_names_on_hover():
     figure = figures.betti_heat_map(made_profile((*long, "0"), "r"), "r", 1)
     assert list(figure.data[0].y) == [*long, "0"] and figure.layout.yaxis.type == "category"
     assert len(set(figure.layout.yaxis.ticktext)) == 3
-    assert figures.short_labels(long) == [
+    assert plot_style.short_labels(long) == [
         "10.attention.out…ctivation.module",
         "2.attention.outp…ctivation.module",
     ]
-    assert figures.short_labels(["a.b"]) == ["a.b"] and figures.short_labels(["a.b", "a.b.c"]) == ["b", "b.c"]
+    assert plot_style.short_labels(["a.b"]) == ["a.b"] and plot_style.short_labels(["a.b", "a.b.c"]) == ["b", "b.c"]
 
 
 def test_an_empty_profile_is_still_a_page():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp.report.figures import DIM_COLORS, INK, label, short_labels, style
+from topo_interp.report.plot_style import DIM_COLORS, INK, label, short_labels, style
 from topo_interp.report.verdicts import verdict
 
 if TYPE_CHECKING:

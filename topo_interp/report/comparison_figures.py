@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp.report.figures import label, short_labels, style
+from topo_interp.report.plot_style import label, short_labels, style
 
 if TYPE_CHECKING:
     import pandas as pd

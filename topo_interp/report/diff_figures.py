@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from topo_interp.report.figures import label, relative_bars, short_labels, style
+from topo_interp.report.diagram_grid import DiagramGrid, relative_bars
+from topo_interp.report.plot_style import INK, label, short_labels, style
 
 if TYPE_CHECKING:
     from topo_interp.diff import Diff
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["measures", "overlaid_diagrams"]
 
 _A, _B = "#0072B2", "#D55E00"
-_INK, _INTERVAL, _CHANCE = "#1f2933", "#56B4E9", "#d9dee3"
+_INTERVAL, _CHANCE = "#56B4E9", "#d9dee3"
 _MOST_BARS = 200  # of one degree in one panel: the longest ones; more only make the file slow
 
 
@@ -69,7 +68,7 @@ def measures(found: dict[tuple[str, str], Any], recipe: str, names: dict[str, st
             y=[place for place, _ in rows],
             x=[_shown(numbers["value"]) for _, numbers in rows],
             mode="markers",
-            marker={"color": _INK, "size": 8},
+            marker={"color": INK, "size": 8},
             name="all rows",
             legendgroup="value",
             showlegend=column == 1,
@@ -80,67 +79,38 @@ def measures(found: dict[tuple[str, str], Any], recipe: str, names: dict[str, st
     style(figure, height=150 + 30 * max(3, len(sites)), top=70)
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=places[::-1], tickvals=places, ticktext=short_labels(sites))
     figure.update_xaxes(rangemode="tozero")
-    figure.update_annotations(font={"size": 13, "color": _INK})
+    figure.update_annotations(font={"size": 13, "color": INK})
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "top", "yref": "container"}, barmode="overlay")
     return figure
 
 
 def overlaid_diagrams(diff: Diff, recipe: str, dim: int) -> Any:
     """Both diagrams of every site; a line joins a bar that moved with its partner, or with the diagonal."""
-    from plotly.subplots import make_subplots
-
     ends = {site: [p.diagrams.get((site, recipe)) for p in (diff.a, diff.b)] for site in diff.sites}
-    sites = [site for site, pair in ends.items() if None not in pair]
-    columns = min(3, max(1, len(sites)))
-    lines = max(1, -(-len(sites) // columns))
-    figure = make_subplots(
-        rows=lines,
-        cols=columns,
-        subplot_titles=short_labels(sites, 28) or None,
-        shared_xaxes="all",
-        shared_yaxes="all",
-        horizontal_spacing=0.03,
-        vertical_spacing=min(0.12, 0.3 / lines),
-    )
-    drawn, end = {}, 1e-9
-    for site in sites:
-        drawn[site] = [relative_bars(d, dim, most=_MOST_BARS) for d in ends[site] if d is not None]
-        for bars, is_open in drawn[site]:
-            end = max(end, float(np.max(np.where(is_open[:, None], bars[:, :1], bars), initial=0.0)))
-    end *= 1.08
-    for place, site in enumerate(sites):
-        at = {"row": place // columns + 1, "col": place % columns + 1}
-        line = {"color": "#9aa5b1", "width": 1}
-        figure.add_scatter(x=[0, end], y=[0, end], mode="lines", line=line, hoverinfo="skip", showlegend=False, **at)
+    both = {site: [d for d in pair if d is not None] for site, pair in ends.items() if None not in pair}
+    titles = dict(zip(both, short_labels(list(both), 28), strict=True))
+    grid = DiagramGrid(titles, [d for pair in both.values() for d in pair], dim, columns=3)
+    for place, (site, pair) in enumerate(both.items()):
         x: list[float | None] = []
         y: list[float | None] = []
         for bar in (bar for bar in diff.moves.get((site, recipe), ()) if bar.dim == dim):
-            (xa, ya), (xb, yb) = _ends((bar.birth_a, bar.death_a), (bar.birth_b, bar.death_b), end * 0.985)
+            (xa, ya), (xb, yb) = _ends((bar.birth_a, bar.death_a), (bar.birth_b, bar.death_b), grid.top)
             x += [round(xa, 4), round(xb, 4), None]
             y += [round(ya, 4), round(yb, 4), None]
         joined = {"color": "#7b8794", "width": 1.2}
-        figure.add_scatter(x=x, y=y, mode="lines", line=joined, hoverinfo="skip", name="moved", legendgroup="m", showlegend=place == 0, **at)
-        for (bars, is_open), name, color, symbol in zip(drawn[site], "ab", (_A, _B), ("circle-open", "circle"), strict=True):
-            figure.add_scatter(
-                x=np.round(bars[:, 0], 4).tolist(),
-                y=np.round(np.where(is_open, end * 0.985, bars[:, 1]), 4).tolist(),
-                mode="markers",
+        once = {"legendgroup": "m", "showlegend": place == 0}
+        grid.figure.add_scatter(x=x, y=y, mode="lines", line=joined, hoverinfo="skip", name="moved", **once, **grid.at(site))
+        for d, name, color, symbol in zip(pair, "ab", (_A, _B), ("circle-open", "circle"), strict=True):
+            grid.add(
+                site,
+                *relative_bars(d, dim, most=_MOST_BARS),
                 name=f"store {name}",
                 legendgroup=name,
                 showlegend=place == 0,
                 marker={"color": color, "size": 7 if name == "a" else 5, "symbol": symbol, "opacity": 0.8},
                 hovertemplate=f"{name}, H{dim}: birth %{{x:.4g}}, death %{{y:.4g}}<extra></extra>",
-                **at,
             )
-    style(figure, height=130 + 300 * lines, top=64)
-    figure.update_xaxes(range=[-0.02 * end, end], showticklabels=True)
-    figure.update_yaxes(range=[-0.02 * end, end])
-    for k in range(columns):
-        figure.update_xaxes(title_text="birth / median", row=lines, col=k + 1)
-    figure.update_yaxes(title_text="death / median", col=1)
-    figure.update_annotations(font={"size": 13, "color": _INK})
-    figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "top", "yref": "container"})
-    return figure
+    return grid.finished(height=130, panel=300)
 
 
 def _ends(a: tuple[float, float], b: tuple[float, float], top: float) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topo_interp.profile import Profile
 from topo_interp.report import diff_figures, words
 from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
 from topo_interp.report.table import Column, cells
@@ -34,20 +31,19 @@ _LIMITS = (
 
 def write_diff_report(diff: Diff, path: str | os.PathLike[str], *, title: str = "What changed") -> Path:
     """Write the page, and beside it its tables: the path's stem with ``.measures`` and ``.moved`` and ``.parquet``."""
-    path = write_page(path, lambda: render_diff(diff, title=title))
-    write_tables(path, {"measures": diff.to_frame(), "moved": diff.moved_bars()})
+    frame, moved = diff.to_frame(), diff.moved_bars()
+    path = write_page(path, lambda: _page(diff, frame, moved, title))
+    write_tables(path, {"measures": frame, "moved": moved})
     return path
 
 
 def render_diff(diff: Diff, *, title: str = "What changed") -> str:
     """The report as one HTML string."""
-    results = [
-        dataclasses.replace(result, site=f"{result.site} in {name}")
-        for name, profile in (("a", diff.a), ("b", diff.b))
-        for result in profile.results
-    ]
-    whole = Profile(tuple(results), diff.recipes, diff.a.about)
-    frame, moved = diff.to_frame(), diff.moved_bars()
+    return _page(diff, diff.to_frame(), diff.moved_bars(), title)
+
+
+def _page(diff: Diff, frame: pd.DataFrame, moved: pd.DataFrame, title: str) -> str:
+    whole = words.together({"in a": diff.a, "in b": diff.b})
     return fill_page(
         "diff.html.j2",
         [_section(diff, name, number) for number, name in enumerate(diff.recipes)],
@@ -56,6 +52,7 @@ def render_diff(diff: Diff, *, title: str = "What changed") -> str:
         about=_about(diff),
         summary=_summary(diff, frame),
         rule=_rule(diff),
+        tested=bool(diff.about["draws"]),
         failures=[(site if len(diff.recipes) == 1 else f"{site} ({name})", text) for (site, name), text in diff.errors.items()],
         table=cells(frame, _measure_columns(diff, frame)),
         moved=cells(_listed(moved), _moved_columns(diff)),
@@ -67,7 +64,7 @@ def render_diff(diff: Diff, *, title: str = "What changed") -> str:
 
 
 def _section(diff: Diff, recipe: str, number: int) -> dict[str, Any]:
-    sites, dims = list(diff.sites), sorted(range(diff.recipes[recipe].max_dim + 1), key=lambda k: (k != 1, k))  # loops first
+    sites, dims = list(diff.sites), words.loops_first(diff.recipes[recipe].max_dim)
     unpaired = {f"{kind.lower()}_dim{k}": f"{kind}, H{k}" for k in dims for kind in ("Bottleneck", "Wasserstein")}
     return {
         "id": f"recipe-{number}",
@@ -84,15 +81,20 @@ def _summary(diff: Diff, frame: pd.DataFrame) -> str:
     rows = sorted(set(frame["n"]) - {0})
     count = len(diff.sites)
     sentences = [f"Two stores of the same {rows[-1] if rows else 'no'} rows were compared at {count} site{'s' if count > 1 else ''}."]
-    alike = [key for key, numbers in diff.paired.items() if numbers["rtd"]["p_max_t"] <= _LEVEL]
-    if diff.paired:
+    rtd = {key: numbers["rtd"] for key, numbers in diff.paired.items() if "rtd" in numbers}
+    if not diff.about["draws"]:
+        sentences.append("No pairings at random were drawn, so that there is no p-value: nothing here is told from chance.")
+    elif rtd:
+        alike = [key for key, numbers in rtd.items() if numbers["p_max_t"] <= _LEVEL]
         sentences.append(
-            f"At {len(alike)} of {len(diff.paired)} {'site' if len(diff.recipes) == 1 else 'result'}{'s' if len(diff.paired) > 1 else ''} the "
+            f"At {len(alike)} of {len(rtd)} {'site' if len(diff.recipes) == 1 else 'result'}{'s' if len(rtd) > 1 else ''} the "
             f"topology of corresponding rows (RTD) is more alike than with rows paired at random (p ≤ {_LEVEL:g} after max-T over all "
             f"{diff.about['tests']} tests); where it is not, the pairing carries nothing that RTD sees."
         )
-        far = max(diff.paired, key=lambda key: diff.paired[key]["rtd"]["value"])
-        sentences.append(f"RTD is largest at “{far[0]}” ({diff.paired[far]['rtd']['value']:.3g}; CKA there {diff.paired[far]['cka']['value']:.2f}).")
+    if rtd:
+        far = max(rtd, key=lambda key: rtd[key]["value"])
+        cka = f"; CKA there {diff.paired[far]['cka']['value']:.2f}" if "cka" in diff.paired[far] else ""
+        sentences.append(f"RTD is largest at “{far[0]}” ({rtd[far]['value']:.3g}{cka}).")
     if diff.errors:
         count = len({site for site, _ in diff.errors})
         sentences.append(f"{count} site{'s' if count > 1 else ''} could not be compared in full; the reasons are below.")
@@ -106,6 +108,8 @@ def _rule(diff: Diff) -> str:
         if diff.about["subsamples"]
         else ""
     )
+    if not diff.about["draws"]:
+        return spread.strip()
     return (
         f"{spread}The gray band is the central 90 % of {diff.about['draws']} pairings at random (seed {diff.about['seed']}): a value inside it "
         "says that rows correspond no better than by chance."
@@ -155,7 +159,8 @@ def _moved_columns(diff: Diff) -> list[Column]:
 def _listed(moved: pd.DataFrame) -> pd.DataFrame:
     """Some of the moved bars, loops first, with their rows in words."""
     some = moved.groupby("dim", sort=False).head(_MOST_LISTED)
-    some = some.sort_values("dim", key=lambda dims: (dims != 1) * (1 + dims), kind="stable")
+    order = words.loops_first(int(moved["dim"].max())) if len(moved) else []
+    some = some.sort_values("dim", key=lambda dims: dims.map(order.index), kind="stable")
     return some.assign(**{name: [", ".join(map(str, rows)) for rows in some[name]] for name in ("rows_a", "rows_b")})
 
 
@@ -163,6 +168,4 @@ def _about(diff: Diff) -> dict[str, Any]:
     date, version = (str(diff.a.about.get(key, "")) for key in ("date", "version"))
     facts: list[tuple[str, Any]] = [("Compared", f"{date}, topo_interp {version}")]
     facts += [(f"Store {name}", f"{p.about.get('store', '')} {p.about.get('store_hash', '')}") for name, p in (("a", diff.a), ("b", diff.b))]
-    for name, recipe in diff.recipes.items():
-        facts.append((f"Recipe {name}", [f"sha256 {recipe.digest()}", json.dumps(recipe.to_dict(), sort_keys=True)]))
-    return {"facts": facts, "version": version, "date": date[:10]}
+    return {"facts": facts + words.recipe_facts(diff.recipes), "version": version, "date": date[:10]}

@@ -1,52 +1,27 @@
 """The report's pictures, each a plotly figure made from a Profile: one function, one picture.
 
 Lengths are in units of the median distance of the site, so that layers of different width and norm can share an
-axis. Colors are Okabe and Ito's (distinct for color-blind readers), the heat map is cividis.
+axis.
 """
 
 from __future__ import annotations
 
-import html
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp.report.diagram_grid import DiagramGrid, farthest, relative_bars, unit
+from topo_interp.report.plot_style import DIM_COLORS, label, short_labels, style
 from topo_interp.report.verdicts import GREY, longest_only, mark, verdict
 
 if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
     from topo_interp.profile import Profile
 
-__all__ = ["DIM_COLORS", "INK", "bars", "betti_heat_map", "diagrams", "label", "relative_bars", "short_labels", "style"]
+__all__ = ["bars", "betti_heat_map", "diagrams"]
 
-DIM_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _MOST_BARS = 300  # of one degree in one panel: the longest ones; more only make the file slow
 _GRID_POINTS = 240
-
-
-def label(text: str, most: int = 34) -> str:
-    """A module path or a row label as plotly text: escaped (plotly reads HTML tags in text), long ones cut in the middle."""
-    if len(text) > most:
-        keep = (most - 1) // 2
-        text = f"{text[:keep]}…{text[-keep:]}"
-    return html.escape(text, quote=False)
-
-
-def short_labels(sites: list[str], most: int = 34) -> list[str]:
-    """Labels without the path components that all sites begin with.
-
-    >>> short_labels(["encoder.layer.0.output", "encoder.layer.1.output"])
-    ['0.output', '1.output']
-    """
-    paths = [site.split(".") for site in sites]
-    shared = 0
-    while len(paths) > 1 and all(
-        len(path) > shared + 1 and path[shared] == paths[0][shared] for path in paths
-    ):
-        shared += 1
-    return [label(".".join(path[shared:]), most) for path in paths]
 
 
 def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) -> Any:
@@ -54,7 +29,7 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
     import plotly.graph_objects as go
 
     found = _found(profile, recipe)
-    end = _longest(found, dim)
+    end = farthest([d for _, d in found], dim)
     grid = np.linspace(0.0, end, _GRID_POINTS)
     counts = np.array([_alive(d, dim, grid) for _, d in found]) if found else np.zeros((0, len(grid)))
     names = [label(site, most=10**6) for site, _ in found]
@@ -96,83 +71,37 @@ def betti_heat_map(profile: Profile, recipe: str | None = None, dim: int = 1) ->
 
 def diagrams(profile: Profile, recipe: str | None = None) -> Any:
     """Persistence diagrams of every site, all on the same axes."""
-    from plotly.subplots import make_subplots
-
     found = _found(profile, recipe)
     chosen = recipe or profile.recipe_names[0]
-    columns = min(4, max(1, len(found)))
-    lines = max(1, math.ceil(len(found) / columns))
-    end = 1.06 * max([_longest(found, k) for k in range(_max_dim(found) + 1)], default=1.0)
-    figure = make_subplots(
-        rows=lines,
-        cols=columns,
-        subplot_titles=_marked(profile, [site for site, _ in found], chosen, 1, apart="<br>") or None,
-        shared_xaxes="all",
-        shared_yaxes="all",
-        horizontal_spacing=0.025,
-        vertical_spacing=min(0.12, 0.3 / lines),
-    )
+    titles = _marked(profile, [site for site, _ in found], chosen, 1, apart="<br>")
+    grid = DiagramGrid({site: title for (site, _), title in zip(found, titles, strict=True)}, [d for _, d in found])
     seen: set[str] = set()
-    for place, (site, d) in enumerate(found):
-        where = {"row": place // columns + 1, "col": place % columns + 1}
-        figure.add_scatter(
-            x=[0, end],
-            y=[0, end],
-            mode="lines",
-            line={"color": "#9aa5b1", "width": 1},
-            hoverinfo="skip",
-            showlegend=False,
-            **where,
-        )
+    for site, d in found:
         for dim in range(d.max_dim + 1):
             # The longest last, drawn on top; open bars' triangles are then not what the legend takes as its example.
             bars_, open_ = (part[::-1] for part in relative_bars(d, dim, most=_MOST_BARS))
             if not len(bars_):
                 continue
-            name = f"H{dim}"
-            figure.add_scatter(
-                x=np.round(bars_[:, 0], 5).tolist(),
-                y=np.round(np.where(open_, end * 0.985, bars_[:, 1]), 5).tolist(),
-                mode="markers",
+            name, shape = f"H{dim}", ("circle", "diamond", "square", "cross")[dim % 4]
+            grid.add(
+                site,
+                bars_,
+                open_,
                 name=name,
                 legendgroup=name,
                 showlegend=name not in seen,
                 marker={
                     "color": _colors(profile, site, chosen, dim, len(bars_))[::-1] or DIM_COLORS[dim % 4],
                     "size": [9 if o else 5.5 for o in open_],
-                    "symbol": [
-                        "triangle-up" if o else ("circle", "diamond", "square", "cross")[dim % 4]
-                        for o in open_
-                    ],
+                    "symbol": ["triangle-up" if o else shape for o in open_],
                     "opacity": 0.7,
                     "line": {"width": 0},
                 },
                 customdata=["open" if o else f"{b:.4g}" for b, o in zip(bars_[:, 1], open_, strict=True)],
                 hovertemplate=f"H{dim}: birth %{{x:.4g}}, death %{{customdata}}<extra></extra>",
-                **where,
             )
             seen.add(name)
-    style(figure, height=120 + 265 * lines, top=64)
-    figure.update_xaxes(range=[-0.02 * end, end], showticklabels=True)
-    figure.update_yaxes(range=[-0.02 * end, end])
-    for col in range(1, columns + 1):
-        figure.update_xaxes(title_text="birth / median", row=lines, col=col)
-    for row in range(1, lines + 1):
-        figure.update_yaxes(title_text="death / median", row=row, col=1)
-    # One legend, at the left above the panels; a proxy of fixed size stands for each degree.
-    figure.update_layout(
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1,
-            "yanchor": "top",
-            "yref": "container",
-            "itemsizing": "constant",
-        }
-    )
-    figure.update_annotations(font={"size": 13, "color": INK})
-    return figure
+    return grid.finished(height=120, panel=265)
 
 
 def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 10) -> Any:
@@ -181,7 +110,7 @@ def bars(profile: Profile, recipe: str | None = None, dim: int = 1, most: int = 
 
     found = _found(profile, recipe)
     chosen = recipe or profile.recipe_names[0]
-    end = 1.03 * _longest(found, dim)
+    end = 1.03 * farthest([d for _, d in found], dim)
     band = most + 2
     # Bars of one color are one trace.
     drawn: dict[str, tuple[list[float | None], list[float | None], list[str | None]]] = {DIM_COLORS[dim % 4]: ([], [], [])}
@@ -254,67 +183,9 @@ def _found(profile: Profile, recipe: str | None) -> list[tuple[str, Diagrams]]:
     return [(result.site, d) for result, d in profile.found(name)]
 
 
-def _max_dim(found: list[tuple[str, Diagrams]]) -> int:
-    return max((d.max_dim for _, d in found), default=0)
-
-
-def _unit(d: Diagrams) -> float:
-    return d.scale or 1.0
-
-
-def _longest(found: list[tuple[str, Diagrams]], dim: int) -> float:
-    """The end of a shared axis: the largest finite death (or birth), in medians."""
-    ends = [1e-9]
-    for _, d in found:
-        pairs = d[dim] if dim <= d.max_dim else np.zeros((0, 2))
-        finite = pairs[np.isfinite(pairs)]
-        if finite.size:
-            ends.append(float(finite.max()) / _unit(d))
-        if d.censored_at is not None and pairs.size:
-            ends.append(float(d.censored_at) / _unit(d))
-    return max(ends) if max(ends) > 1e-9 else 1.0
-
-
 def _alive(d: Diagrams, dim: int, grid: np.ndarray) -> np.ndarray:
     """Betti numbers on a grid of medians; NaN beyond a cut, where they are unknown."""
     from topo_interp.summaries.curves import betti_curve
 
-    counts = betti_curve(dim, grid * _unit(d), censored="close")(d)
-    return counts if d.censored_at is None else np.where(grid * _unit(d) > d.censored_at, np.nan, counts)
-
-
-def relative_bars(d: Diagrams, dim: int, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The longest bars in medians, longest first, and which of them are open."""
-    pairs = np.asarray(d[dim], dtype=float) / _unit(d)
-    order = np.argsort(-(pairs[:, 1] - pairs[:, 0]), kind="stable")[:most]
-    pairs = pairs[order]
-    return pairs, np.isinf(pairs[:, 1])
-
-
-def style(figure: Any, height: int, top: int = 40) -> None:
-    """The common look of all figures."""
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 20, "r": 20, "t": top, "b": 50},
-        font={
-            "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
-            "size": 12,
-            "color": INK,
-        },
-        paper_bgcolor="white",
-        plot_bgcolor="white",
-        hoverlabel={"bgcolor": "white", "font": {"color": INK}},
-    )
-    axis = {
-        "automargin": True,
-        "gridcolor": _GRID,
-        "linecolor": "#9aa5b1",
-        "zeroline": False,
-        "ticks": "outside",
-        "ticklen": 4,
-        "tickcolor": "#9aa5b1",
-        "title": {"font": {"size": 12}, "standoff": 8},
-    }
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
+    counts = betti_curve(dim, grid * unit(d), censored="close")(d)
+    return counts if d.censored_at is None else np.where(grid * unit(d) > d.censored_at, np.nan, counts)

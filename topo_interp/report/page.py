@@ -128,17 +128,16 @@ def _hash(script: str) -> str:
 
 def _section(profile: Profile, recipe: str, number: int) -> dict[str, Any]:
     """The pictures of one recipe: each is a group of tabs, a tab is one plotly figure."""
-    dims = range(profile.recipes[recipe].max_dim + 1)
-    by_length = sorted(dims, key=lambda k: (k != 1, k))  # loops first: they are what most readers came for
+    dims = words.loops_first(profile.recipes[recipe].max_dim)
     return {
         "id": f"recipe-{number}",
         "name": recipe,
         "words": words.recipe(profile.recipes[recipe]),
         "drawn": any(r.diagrams is not None for r in profile.results if r.recipe == recipe),
-        "heat": [(f"H{k}", plain_figure(figures.betti_heat_map(profile, recipe, k))) for k in by_length],
+        "heat": [(f"H{k}", plain_figure(figures.betti_heat_map(profile, recipe, k))) for k in dims],
         "across": [("", plain_figure(across_sites(profile, recipe)))],
         "diagrams": [("", plain_figure(figures.diagrams(profile, recipe)))],
-        "bars": [(f"H{k}", plain_figure(figures.bars(profile, recipe, k))) for k in by_length],
+        "bars": [(f"H{k}", plain_figure(figures.bars(profile, recipe, k))) for k in dims],
     }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp.report.figures import DIM_COLORS, short_labels, style
+from topo_interp.report.plot_style import DIM_COLORS, short_labels, style
 from topo_interp.report.verdicts import GREY, verdict
 
 if TYPE_CHECKING:

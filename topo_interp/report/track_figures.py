@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp.report.figures import DIM_COLORS, label, relative_bars, short_labels, style
+from topo_interp.report.diagram_grid import DiagramGrid, relative_bars
+from topo_interp.report.plot_style import DIM_COLORS, INK, label, short_labels, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["curves", "diagrams", "heat_map"]
 
-_INK = "#1f2933"
 _MOST_BARS = 120  # of one degree, site and step: the longest ones; more only make the file slow
 
 
@@ -58,15 +58,18 @@ def heat_map(frame: pd.DataFrame, value: str, title: str, sites: list[str], even
     return figure
 
 
-def curves(track: Track, recipe: str, dim: int) -> Any:
-    """Longest bar, drift and CKA of every site, and the metrics of the run, under each other on one axis of steps."""
+def curves(track: Track, frame: pd.DataFrame, drift: pd.DataFrame, dim: int) -> Any:
+    """Longest bar, drift and CKA of every site, and the metrics of the run, under each other on one axis of steps.
+
+    Args:
+        track: the sites, steps and metrics.
+        frame: rows of ``track.to_frame()`` of one recipe and degree.
+        drift: rows of ``track.drift("previous")`` of that recipe.
+        dim: the degree.
+    """
     from plotly.colors import sample_colorscale
     from plotly.subplots import make_subplots
 
-    frame = track.to_frame()
-    frame = frame[(frame["recipe"] == recipe) & (frame["dim"] == dim)]
-    drift = track.drift("previous")
-    drift = drift[drift["recipe"] == recipe]
     sites = list(track.sites)
     panels = [(f"longest H{dim} bar / median distance", frame, "max_persistence_relative")]
     if len(drift):
@@ -108,7 +111,7 @@ def curves(track: Track, recipe: str, dim: int) -> Any:
             x=steps,
             y=[None if not np.isfinite(v) else float(v) for v in table],
             mode="lines+markers",
-            line={"color": _INK, "width": 2},
+            line={"color": INK, "width": 2},
             marker={"size": 5},
             showlegend=False,
             hovertemplate=f"{label(str(name), 200)}, step %{{x}}<br>%{{y:.4g}}<extra></extra>",
@@ -119,57 +122,34 @@ def curves(track: Track, recipe: str, dim: int) -> Any:
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=steps)
     figure.update_xaxes(title_text="step (evenly spaced)", row=rows, col=1)
     figure.update_yaxes(rangemode="tozero")
-    figure.update_annotations(font={"size": 13, "color": _INK}, x=0, xanchor="left")
+    figure.update_annotations(font={"size": 13, "color": INK}, x=0, xanchor="left")
     figure.update_layout(legend={"title": {"text": "site"}, "traceorder": "normal"})
     return figure
 
 
 def diagrams(track: Track, recipe: str) -> Any:
     """Persistence diagrams of every site with a slider over the steps, all on the same axes."""
-    from plotly.subplots import make_subplots
-
     found = {key[:2]: d for key, d in track.diagrams.items() if key[2] == recipe}
     sites = [site for site in track.sites if any((step, site) in found for step in track.steps)]
     dims = range(track.recipes[recipe].max_dim + 1)
-    columns = min(4, max(1, len(sites)))
-    lines = max(1, -(-len(sites) // columns))
-    drawn: list[tuple[int, str, int, np.ndarray, np.ndarray]] = []
-    end = 1e-9
-    for (step, site), d in found.items():
-        for dim in dims:
-            bars, is_open = relative_bars(d, dim, most=_MOST_BARS)
-            end = max(end, float(np.max(np.where(is_open[:, None], bars[:, :1], bars), initial=0.0)))
-            drawn.append((step, site, dim, bars[::-1], is_open[::-1]))
-    end *= 1.08
-    figure = make_subplots(
-        rows=lines,
-        cols=columns,
-        subplot_titles=short_labels(sites, 28) or None,
-        shared_xaxes="all",
-        shared_yaxes="all",
-        horizontal_spacing=0.025,
-        vertical_spacing=min(0.12, 0.3 / lines),
-    )
-    place = {site: {"row": k // columns + 1, "col": k % columns + 1} for k, site in enumerate(sites)}
-    for site in sites:
-        line = {"color": "#9aa5b1", "width": 1}
-        figure.add_scatter(x=[0, end], y=[0, end], mode="lines", line=line, hoverinfo="skip", showlegend=False, **place[site])
+    grid = DiagramGrid(dict(zip(sites, short_labels(sites, 28), strict=True)), list(found.values()))
     for dim in dims:  # the legend's own traces, of fixed size, which no step hides
         marker = {"color": DIM_COLORS[dim % 4], "size": 7}
-        figure.add_scatter(x=[None], y=[None], mode="markers", name=f"H{dim}", marker=marker, row=1, col=1)
-    always, of_step = len(sites) + len(dims), [step for step, *_ in drawn]
+        grid.figure.add_scatter(x=[None], y=[None], mode="markers", name=f"H{dim}", marker=marker, row=1, col=1)
+    always = len(grid.figure.data)
+    of_step = [step for step, _ in found for _ in dims]
     last = max(of_step, default=0)
-    for step, site, dim, bars, is_open in drawn:
-        figure.add_scatter(
-            x=np.round(bars[:, 0], 4).tolist(),
-            y=np.round(np.where(is_open, end * 0.985, bars[:, 1]), 4).tolist(),
-            mode="markers",
-            visible=step == last,
-            showlegend=False,
-            marker={"color": DIM_COLORS[dim % 4], "size": 6, "opacity": 0.7},
-            hovertemplate=f"step {step}, H{dim}: birth %{{x:.4g}}, death %{{y:.4g}}<extra></extra>",
-            **place[site],
-        )
+    for (step, site), d in found.items():
+        for dim in dims:
+            grid.add(
+                site,
+                *(part[::-1] for part in relative_bars(d, dim, most=_MOST_BARS)),
+                visible=step == last,
+                showlegend=False,
+                marker={"color": DIM_COLORS[dim % 4], "size": 6, "opacity": 0.7},
+                hovertemplate=f"step {step}, H{dim}: birth %{{x:.4g}}, death %{{y:.4g}}<extra></extra>",
+            )
+    figure = grid.finished(height=230, panel=250)
     steps = list(track.steps)
     figure.update_layout(
         sliders=[
@@ -183,14 +163,6 @@ def diagrams(track: Track, recipe: str) -> Any:
                 ],
             }
         ],
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "top", "yref": "container"},
+        margin={"b": 110},
     )
-    style(figure, height=230 + 250 * lines, top=64)
-    figure.update_layout(margin={"b": 110})
-    figure.update_xaxes(range=[-0.02 * end, end], showticklabels=True)
-    figure.update_yaxes(range=[-0.02 * end, end])
-    for k in range(columns):
-        figure.update_xaxes(title_text="birth / median", row=lines, col=k + 1)
-    figure.update_yaxes(title_text="death / median", col=1)
-    figure.update_annotations(font={"size": 13, "color": _INK})
     return figure

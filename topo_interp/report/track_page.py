@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from topo_interp.profile import Profile
 from topo_interp.report import track_figures, words
 from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
+from topo_interp.track_drift import drift_frame, references
+from topo_interp.track_events import grouped_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,21 +21,45 @@ __all__ = ["event_words", "render_track", "write_track_report"]
 
 def write_track_report(track: Track, path: str | os.PathLike[str], *, title: str = "Training report") -> Path:
     """Write the page, and beside it its tables: the path's stem with ``.steps``, ``.drift`` and ``.events`` and ``.parquet``."""
-    path = write_page(path, lambda: render_track(track, title=title))
-    write_tables(path, {"steps": track.to_frame(), "drift": track.drift("previous"), "events": _events(track)})
+    tables = _Tables.of(track)
+    path = write_page(path, lambda: _page(track, tables, title))
+    write_tables(path, {"steps": tables.steps, "drift": tables.drift, "events": tables.events})
     return path
 
 
 def render_track(track: Track, *, title: str = "Training report") -> str:
     """The report as one HTML string."""
-    results = [
-        dataclasses.replace(result, site=f"{result.site} at step {step}")
-        for step, profile in track.profiles.items()
-        for result in profile.results
-    ]
-    whole = Profile(tuple(results), track.recipes, next(iter(track.profiles.values())).about)
-    events = _events(track)
-    sections = [_section(track, name, number, events) for number, name in enumerate(track.recipes)]
+    return _page(track, _Tables.of(track), title)
+
+
+class _Tables(NamedTuple):
+    """The tables of a track, each computed once for the page."""
+
+    steps: pd.DataFrame
+    drift: pd.DataFrame  # from the first step and from the one before
+    previous: pd.DataFrame
+    first: pd.DataFrame
+    events: pd.DataFrame
+
+    @classmethod
+    def of(cls, track: Track) -> _Tables:
+        import pandas as pd
+
+        drift = drift_frame(track, track.pairs)
+        from_, at = (drift[name].to_numpy() for name in ("reference", "step"))
+        parts = [drift[from_ == [references(track.steps, which)[step] for step in at]] for which in ("previous", "first")]
+        empty = pd.DataFrame(columns=["step", "site", "recipe", "dim", "rank", "kind"])
+        return cls(track.to_frame(), drift, *parts, track.events() if track.about["subsamples"] else empty)
+
+    def of_recipe(self, recipe: str) -> _Tables:
+        """Only the rows of one recipe."""
+        return _Tables(*(frame[frame["recipe"] == recipe] for frame in self))
+
+
+def _page(track: Track, tables: _Tables, title: str) -> str:
+    events = tables.events
+    whole = words.together({f"at step {step}": profile for step, profile in track.profiles.items()})
+    sections = [_section(track, name, number, tables.of_recipe(name)) for number, name in enumerate(track.recipes)]
     notes = sorted({note for pair in track.pairs for note in pair.notes})
     return fill_page(
         "track.html.j2",
@@ -74,17 +97,10 @@ def event_words(event: dict[str, Any], *, several: bool = False) -> str:
     )
 
 
-def _events(track: Track) -> pd.DataFrame:
-    import pandas as pd
-
-    return track.events() if track.about["subsamples"] else pd.DataFrame(columns=["step", "site", "recipe", "dim", "rank", "kind"])
-
-
-def _section(track: Track, recipe: str, number: int, events: pd.DataFrame) -> dict[str, Any]:
-    frame, sites = track.to_frame(), list(track.sites)
-    frame = frame[frame["recipe"] == recipe]
-    events = events[(events["recipe"] == recipe) & (events["rank"] == 1)]
-    dims = sorted(range(track.recipes[recipe].max_dim + 1), key=lambda k: (k != 1, k))  # loops first
+def _section(track: Track, recipe: str, number: int, tables: _Tables) -> dict[str, Any]:
+    frame, sites = tables.steps, list(track.sites)
+    events = tables.events[tables.events["rank"] == 1]
+    dims = words.loops_first(track.recipes[recipe].max_dim)
     heat = [
         (
             f"longest H{k}",
@@ -98,9 +114,7 @@ def _section(track: Track, recipe: str, number: int, events: pd.DataFrame) -> di
         )
         for k in dims
     ]
-    for reference, name in (("previous", "the step before"), ("first", "the first step")):
-        drift = track.drift(reference)
-        drift = drift[drift["recipe"] == recipe]
+    for drift, name in ((tables.previous, "the step before"), (tables.first, "the first step")):
         if len(drift):
             heat.append((f"RTD from {name}", track_figures.heat_map(drift, "rtd", "RTD", sites)))
     return {
@@ -109,7 +123,7 @@ def _section(track: Track, recipe: str, number: int, events: pd.DataFrame) -> di
         "words": words.recipe(track.recipes[recipe]),
         "drawn": any(key[2] == recipe for key in track.diagrams),
         "heat": [(name, plain_figure(figure)) for name, figure in heat],
-        "curves": [(f"H{k}", plain_figure(track_figures.curves(track, recipe, k))) for k in dims],
+        "curves": [(f"H{k}", plain_figure(track_figures.curves(track, frame[frame["dim"] == k], tables.previous, k))) for k in dims],
         "diagrams": [("", plain_figure(track_figures.diagrams(track, recipe)))],
     }
 
@@ -139,17 +153,18 @@ def _summary(track: Track, events: pd.DataFrame) -> str:
 def _rule(track: Track, events: pd.DataFrame) -> str:
     if not track.about["subsamples"]:
         return "The track was made with subsamples=0; nothing measures the noise."
+    groups = sorted({name for names in grouped_by(track).values() for name in names})
+    grouped = f" Rows share values of {', '.join(groups)}, so that the noise is larger than this, and p too small." if groups else ""
     tests = f" over {events['tests'].iloc[0]} tests" if len(events) else ""
     return (
         f"The mean length of three steps against the level since the last event, over its jackknife error from "
         f"{track.about['subsamples']} subsamples of 80 % of the rows (the same at every step, seed {track.about['seed']}), less the "
-        f"certificates' bounds; p after Bonferroni{tests}, at most 0.05. A rise says that a longer bar is there, not that it is another one."
+        f"certificates' bounds; p after Bonferroni{tests}, at most 0.05. A rise says that a longer bar is there, not that it is another "
+        f"one.{grouped}"
     )
 
 
 def _about(track: Track) -> dict[str, Any]:
     stores = [f"step {step}: {profile.about.get('store', '')} {profile.about.get('store_hash', '')}" for step, profile in track.profiles.items()]
     facts: list[tuple[str, Any]] = [("Analyzed", f"{track.about['date']}, topo_interp {track.about['version']}"), ("Stores", stores)]
-    for name, recipe in track.recipes.items():
-        facts.append((f"Recipe {name}", [f"sha256 {recipe.digest()}", json.dumps(recipe.to_dict(), sort_keys=True)]))
-    return {"facts": facts, "version": track.about["version"], "date": str(track.about["date"])[:10]}
+    return {"facts": facts + words.recipe_facts(track.recipes), "version": track.about["version"], "date": str(track.about["date"])[:10]}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from topo_interp.homology.diagrams import Diagrams
     from topo_interp.profile import Profile, SiteResult
 
-__all__ = ["LIMITS", "STATUS_WORDS", "about", "certificates", "grouped_cautions", "limits", "null", "recipe", "summary"]
+__all__ = [
+    "LIMITS", "STATUS_WORDS", "about", "certificates", "grouped_cautions", "limits", "loops_first", "null", "recipe", "recipe_facts", "summary",
+    "together",
+]  # fmt: skip
 
 LIMITS = (
     (
@@ -66,6 +71,29 @@ def recipe(value: Any) -> str:
     return ", ".join(parts)
 
 
+def loops_first(max_dim: int) -> list[int]:
+    """The degrees in the order of the pages: loops are what most readers came for.
+
+    >>> loops_first(2)
+    [1, 0, 2]
+    """
+    return sorted(range(max_dim + 1), key=lambda dim: (dim != 1, dim))
+
+
+def recipe_facts(recipes: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The recipes with their hashes, for the foot of a page."""
+    return [(f"Recipe {name}", [f"sha256 {value.digest()}", json.dumps(value.to_dict(), sort_keys=True)]) for name, value in recipes.items()]
+
+
+def together(profiles: Mapping[str, Profile]) -> Profile:
+    """Several profiles of the same recipes as one, each site with the key's words behind its name ("in a", "at step 3")."""
+    results = [
+        dataclasses.replace(result, site=f"{result.site} {words}") for words, profile in profiles.items() for result in profile.results
+    ]
+    first = next(iter(profiles.values()))
+    return dataclasses.replace(first, results=tuple(results), tests=None)
+
+
 def limits(profile: Profile) -> tuple[str, ...]:
     """What the numbers of this profile do not mean."""
     return LIMITS if profile.tests is None else (_SIGNIFICANT, *LIMITS[1:])
@@ -95,10 +123,8 @@ def about(profile: Profile) -> dict[str, Any]:
         ("Captured", [f"{key}: {_captured(item)}" for key, item in profile.about.get("capture", {}).items()]),
         ("Analyzed", f"{date}, topo_interp {version}"),
         ("Engines", engines),
+        *recipe_facts(profile.recipes),
     ]
-    for name, value in profile.recipes.items():
-        plain = json.dumps(value.to_dict(), sort_keys=True)
-        facts.append((f"Recipe {name}", [f"sha256 {value.digest()}", plain]))
     rows = sorted({r.n for r in profile.results if r.n})
     return {
         "store": PurePath(store).name,
