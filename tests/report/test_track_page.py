@@ -74,8 +74,14 @@ def test_the_heat_map_holds_the_table(track):
 def test_tables_stand_beside_the_page(track, tmp_path):
     assert track.report(tmp_path / "a.html") == tmp_path / "a.html"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.drift.parquet", "a.events.parquet", "a.html", "a.steps.parquet"]
-    for name, frame in (("steps", track.to_frame()), ("drift", track.drift("previous")), ("events", track.events())):
+    for name, frame in (("steps", track.to_frame()), ("events", track.events())):
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"a.{name}.parquet"), frame, check_dtype=False)
+    both = pd.read_parquet(tmp_path / "a.drift.parquet")
+    assert len(both) == 2 * (7 + 6)  # two sites; at step 1 the step before is the first one
+    for which in ("previous", "first"):
+        drift = track.drift(which)
+        part = drift[["step", "reference", "site", "recipe"]].merge(both, how="left")
+        pd.testing.assert_frame_equal(part, drift, check_dtype=False)
     with pytest.raises(ti.InputError, match="make it first"):
         track.report(tmp_path / "no" / "a.html")
 
