@@ -13,21 +13,9 @@ from typing import Any
 from topo_interp._errors import InputError, SealError
 from topo_interp._writing import replaced
 
-__all__ = ["file_path", "read_archive", "read_document", "write_archive", "write_document"]
+__all__ = ["read_archive", "read_document", "write_archive", "write_document"]
 
 _DOCUMENT = "document.json"
-
-
-def file_path(path: Any, what: str = "path") -> Path:
-    """A path that a caller gave, as a Path.
-
-    >>> file_path(None)
-    Traceback (most recent call last):
-    topo_interp._errors.InputError: path is None; give the name of a file or folder
-    """
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"{what} is {path!r}; give the name of a file or folder")
-    return Path(path)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
-"""Numbers that a caller gives, checked once for all: none is cast in silence, and the error names the argument."""
+"""Numbers and paths that a caller gives, checked once for all: none is cast in silence, and the error names the argument."""
 
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from topo_interp._errors import InputError
 
-__all__ = ["checked_subsamples", "is_whole", "real_number", "whole_number"]
+__all__ = ["checked_subsamples", "file_path", "is_whole", "real_number", "whole_number"]
 
 # Fewer values have no ends at 5 % and 95 %.
 _FEWEST_SUBSAMPLES = 10
@@ -61,3 +63,15 @@ def checked_subsamples(subsamples: Any, without: str = "no interval") -> int:
     if not is_whole(subsamples) or (subsamples != 0 and subsamples < _FEWEST_SUBSAMPLES):
         raise InputError(f"subsamples is {subsamples!r}; give 0 ({without}) or a whole number of at least {_FEWEST_SUBSAMPLES}")
     return int(subsamples)
+
+
+def file_path(path: Any, what: str = "path") -> Path:
+    """A path that a caller gave, as a Path.
+
+    >>> file_path(None)
+    Traceback (most recent call last):
+    topo_interp._errors.InputError: path is None; give the name of a file or folder
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{what} is {path!r}; give the name of a file or folder")
+    return Path(path)

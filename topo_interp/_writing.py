@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from topo_interp._arguments import file_path
 from topo_interp._errors import InputError
 
 __all__ = ["replaced", "writable"]
@@ -19,7 +20,7 @@ def writable(path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: otherwise. Asked before long work, it spares losing the result.
     """
-    path = Path(path)
+    path = file_path(path)
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a folder; give the name of a file in it")
     if not path.parent.is_dir():

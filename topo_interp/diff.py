@@ -9,8 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from topo_interp._archive import file_path
-from topo_interp._arguments import checked_subsamples, is_whole, whole_number
+from topo_interp._arguments import checked_subsamples, file_path, is_whole, whole_number
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
 from topo_interp._rows import row_difference

@@ -13,8 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from topo_interp._archive import file_path
-from topo_interp._arguments import whole_number
+from topo_interp._arguments import file_path, whole_number
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import cuda_device, default_threads, device_number
 from topo_interp.arrays import as_points
@@ -243,7 +242,7 @@ def profile(
     """
     named = named_recipes(recipes)
     chosen = chosen_sites(store, sites)
-    n_jobs = whole_number(n_jobs, "n_jobs (processes)", 1)
+    n_jobs = whole_number(n_jobs, "n_jobs", 1)
     if device != "cpu":
         cuda_device(device_number(device))  # or an error, once and not at every site
     if significance is not None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from topo_interp._archive import file_path
-from topo_interp._arguments import checked_subsamples, whole_number
+from topo_interp._arguments import checked_subsamples, file_path, whole_number
 from topo_interp._native import default_threads
 from topo_interp.comparison.cycle_matching import CycleMatches, match_cycles
 from topo_interp.homology.diagrams import Diagrams

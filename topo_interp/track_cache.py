@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._archive import file_path
+from topo_interp._arguments import file_path
 from topo_interp._errors import InputError, TopoInterpError, error_message
 from topo_interp._native import build_info
 from topo_interp._writing import replaced
