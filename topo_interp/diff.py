@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from topo_interp._arguments import checked_subsamples, file_path, is_whole, whole_number
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
-from topo_interp._rows import row_difference
+from topo_interp._rows import row_difference, same_rows
 from topo_interp.activations.store import open_store
 from topo_interp.arrays import as_points
-from topo_interp.comparison._rows import same_rows
 from topo_interp.comparison.drift import in_medians
 from topo_interp.comparison.moved_bars import MovedBar
 from topo_interp.diff_parts import MEASURES, add_chance, compared_site
