@@ -49,6 +49,9 @@ def test_what_shows_nothing_says_what_would_have_been_found(found):
     assert found.tests.silent() == ["noise", "dead"] and set(found.tests.detectable) == {"noise"}
     recipe, answer = found.tests.detectable["noise"]
     assert recipe == "plain" and answer.trials == 2 and answer.ratio > 0.5
+    assert answer.tests == 5 and "at p <= 0.05 after max-T over all 5 tests" in answer.explain()
+    low = ti.Significance(draws=33, alpha=0.03, detect=ti.Detect(power=0.5, trials=1, draws=3))  # 1 / 0.03 is no whole number
+    assert "noise" in ti.profile({"noise": points()["noise"]}, ti.Rips(), significance=low, progress=False).tests.detectable
     assert "noise floor is 0" in found.tests.undetermined["dead"]
     off = ti.profile({"noise": points()["noise"]}, ti.Rips(), significance=ti.Significance(draws=19, detect=None), progress=False)
     assert off.tests.silent() == ["noise"] and not off.tests.detectable

@@ -12,11 +12,12 @@ from topo_interp._errors import InputError
 from topo_interp.activations.split import Split
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.detectable import Detectable, detectable
-from topo_interp.inference.estimate import draws_for, spoken
+from topo_interp.inference.estimate import spoken
 from topo_interp.inference.explore import log_entry
 from topo_interp.inference.loop_plane import LoopPlane, drawn_loop_plane, loop_plane
+from topo_interp.inference.multiple import MaxT
 from topo_interp.inference.pipeline import check_rows
-from topo_interp.inference.significance import Significance, significance_table
+from topo_interp.inference.significance import Significance, family_of_tests
 from topo_interp.progress import progress as progress_line
 
 if TYPE_CHECKING:
@@ -128,9 +129,9 @@ def run_tests(
     if len(untested) == len(results):
         return None
     readable = [site for site in sites if any((site, name) not in untested for name in recipes)]
-    table = significance_table(store, recipes, how, readable, skip=untested, n_jobs=n_jobs, progress=progress)
+    table, family = family_of_tests(store, recipes, how, readable, skip=untested, n_jobs=n_jobs, progress=progress)
     tests = ProfileTests(how, table, untested=MappingProxyType(untested))
-    found, undetermined = _detectable(store, recipes, tests, n_jobs=n_jobs, progress=progress)
+    found, undetermined = _detectable(store, recipes, tests, family, n_jobs=n_jobs, progress=progress)
     planes = _planes(store, recipes, tests, progress)
     return dataclasses.replace(
         tests,
@@ -156,12 +157,11 @@ def _untested(results: Sequence[SiteResult], recipes: Mapping[str, Rips], how: S
 
 
 def _detectable(
-    store: Mapping[str, Any], recipes: Mapping[str, Rips], tests: ProfileTests, *, n_jobs: int, progress: bool
+    store: Mapping[str, Any], recipes: Mapping[str, Rips], tests: ProfileTests, family: MaxT, *, n_jobs: int, progress: bool
 ) -> tuple[dict[str, tuple[str, Detectable]], dict[str, str]]:
-    """For every silent site, the smallest circle that the first recipe there would have found."""
+    """For every silent site, the smallest circle that the first recipe there would have found after the adjustment for all tests."""
     how, found, undetermined = tests.how, {}, {}
     silent = tests.silent() if how.detect is not None else []
-    reach = max(how.detect.draws, draws_for(how.alpha)) if how.detect is not None else 0
     with progress_line(len(silent), "how large a circle would have been found", progress) as line:
         for site in silent:
             line.update(description=f"how large a circle would have been found at {site}")
@@ -171,7 +171,7 @@ def _detectable(
             try:
                 answer = detectable(
                     store[site], recipes[name], loops, how.null, power=how.detect.power, alpha=how.alpha,  # type: ignore[union-attr]
-                    trials=how.detect.trials, draws=reach, seed=how.seed, site=site,  # type: ignore[union-attr]
+                    trials=how.detect.trials, draws=how.detect.draws, seed=how.seed, site=site, family=family,  # type: ignore[union-attr]
                     rows_table=getattr(store, "rows", None), n_jobs=n_jobs,
                 )  # fmt: skip
                 found[site] = (name, answer)

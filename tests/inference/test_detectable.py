@@ -8,6 +8,7 @@ import pytest
 import topo_interp as ti
 from topo_interp import InputError
 from topo_interp.inference.detectable import detectable, noise_floor
+from topo_interp.inference.multiple import max_t, studentized
 
 LOOP = ti.max_persistence(dim=1)
 NULL = ti.nulls.matched_gaussian()
@@ -58,6 +59,35 @@ def test_a_statistic_that_sees_no_loop_finds_none():
     blind = detectable(noise(0, n=15), ti.Rips(max_dim=0), lambda diagrams: 0.0, NULL, trials=2, draws=19, seed=0)
     assert blind.ratio == np.inf and blind.found == 0
     assert "says nothing" in blind.explain()
+
+
+def test_in_a_family_of_tests_the_circle_must_be_larger():
+    """The rule of the report: a p-value adjusted for all tests. Maxima of one test give about the answer of that test alone."""
+    rng = np.random.default_rng(3)
+    asked = {"trials": 6, "power": 0.5, "draws": 19, "seed": 0}
+    alone = detectable(noise(0), ti.Rips(), LOOP, NULL, **asked)
+    found = {}
+    for tests in (1, 40):
+        family = max_t(np.zeros(tests), rng.standard_t(4, size=(99, tests)))  # bars have heavy tails
+        found[tests] = detectable(noise(0), ti.Rips(), LOOP, NULL, family=family, **asked)
+        assert found[tests].tests == tests and ("after max-T over all 40 tests" in found[tests].explain()) == (tests == 40)
+    assert abs(np.log2(found[1].ratio / alone.ratio)) <= 0.25 and found[40].ratio > found[1].ratio
+    few, many = dict(found[1].tried), dict(found[40].tried)
+    assert all(many[ratio] <= few[ratio] for ratio in many.keys() & few.keys())
+    many = max_t(np.zeros(2), rng.normal(size=(39, 2)))
+    with pytest.raises(InputError, match="39 draws can not reach p <= 0.02; use draws=49"):
+        detectable(noise(0), ti.Rips(), LOOP, NULL, alpha=0.02, family=many)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_value_among_a_family_is_found_exactly_where_the_report_finds_it(seed):
+    values = np.random.default_rng([seed, 11]).normal(size=(40, 6))
+    values[0, :3] += 3.0
+    family = max_t(values[0], values[1:])
+    for k in range(6):
+        assert family.p_of(studentized(values[0, k], values[1:, k], 39)) == family.p_values[k]
+    assert studentized(5.0, np.full(3, 5.0), 39) == -np.inf and family.p_of(-np.inf) == 1.0
+    assert studentized(6.0, np.full(3, 5.0), 39) == pytest.approx(39 / np.sqrt(40))  # nothing is further out
 
 
 def test_the_noise_floor():

@@ -11,7 +11,8 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
-from topo_interp.inference.estimate import clopper_pearson, draws_for, reached
+from topo_interp.inference.estimate import clopper_pearson, draws_for, monte_carlo_p, reached
+from topo_interp.inference.multiple import MaxT, studentized
 from topo_interp.inference.nulls import Null, draw_rng
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel
 from topo_interp.point_cloud import PointCloud
@@ -40,6 +41,7 @@ class Detectable:
         tried: (ratio, number found) of every radius that was tried, in increasing order.
         alpha, draws, seed: of each test.
         null_name: the null.
+        tests: how many tests the p-values were adjusted for.
     """
 
     ratio: float
@@ -54,6 +56,7 @@ class Detectable:
     draws: int
     seed: int
     null_name: str
+    tests: int = 1
 
     def explain(self) -> str:
         """What "no loop found" means here, in one sentence."""
@@ -65,8 +68,8 @@ class Detectable:
             )
         return (
             f"A circle of radius {self.radius:.4g} ({self.ratio:.3g} times the noise floor {self.noise_floor:.4g}) planted in "
-            f"noise of this cloud was found in {self.found} of {self.trials} trials at p <= {self.alpha:g}; smaller ones can "
-            "be missed."
+            f"noise of this cloud was found in {self.found} of {self.trials} trials at p <= {self.alpha:g}"
+            f"{f' after max-T over all {self.tests} tests' if self.tests > 1 else ''}; smaller ones can be missed."
         )
 
 
@@ -82,6 +85,7 @@ def detectable(
     draws: int = 39,
     seed: int = 0,
     site: str = "",
+    family: MaxT | None = None,
     rows_table: pandas.DataFrame | None = None,
     n_jobs: int = 1,
     progress: bool = False,
@@ -92,6 +96,12 @@ def detectable(
     through the test that the data went through: the recipe, the statistic and ``draws`` draws of the null of the planted
     cloud. Radii are tried by bisection on a grid of quarter octaves; a trial keeps its noise, its plane and its angles.
 
+    A report tests many things at once, and in it a circle must be larger to be found. With ``family`` the statistic of the planted
+    cloud is studentized by the draws of its own null, as max_t would with the family's number of draws (:func:`studentized`), and is
+    found where the largest statistic of so many of the family's draws reaches it that p <= alpha. That is the rule of the report,
+    with two things measured and not exact: the mean and the deviation of the planted cloud's null, by ``draws`` draws, and the maxima,
+    which are those of the report without the circle.
+
     >>> import topo_interp as ti
     >>> noise, loops = ti.shapes.gaussian(20, 3), ti.max_persistence(dim=1)
     >>> found = detectable(noise, ti.Rips(), loops, ti.nulls.matched_gaussian(), power=0.5, trials=2, draws=19, seed=0)
@@ -101,19 +111,22 @@ def detectable(
     Args:
         cloud, recipe, summary, null, rows_table, n_jobs, progress: as for :func:`significance`.
         power: share of the trials that must find the circle.
-        alpha: level of each test; ``draws`` must be able to reach it.
+        alpha: level of each test; ``draws`` (with a family, its draws) must be able to reach it.
         trials: planted clouds per radius.
         site: of the cloud, for nulls whose draws differ between sites.
+        family: the result of :func:`max_t` on all tests of a report; None where this is the only test.
 
     Raises:
         InputError: too few draws for alpha, a power out of range, a pair of clouds, or a null that does not change the
             points.
 
-    Cost: about ``6 * trials * draws`` runs of the recipe at most; a trial stops when it can no longer be significant.
+    Cost: about ``6 * trials * draws`` runs of the recipe at most; without a family, a trial stops when it can no longer be significant.
     """
-    allowed = math.floor(alpha * (1 + draws) + 1e-9) - 1
-    if allowed < 0:
-        raise InputError(f"{draws} draws can not reach p <= {alpha:g}; use draws={draws_for(alpha)} or more")
+    reach = draws if family is None else family.draws
+    if reach < draws_for(alpha):
+        raise InputError(f"{reach} draws can not reach p <= {alpha:g}; use draws={draws_for(alpha)} or more")
+    if draws < 2:
+        raise InputError(f"draws is {draws}; the deviation of a statistic needs at least two")
     if not 0 < power <= 1 or trials < 1:
         raise InputError(f"power is {power} and trials {trials}; a power in (0, 1] and at least one trial are needed")
     if not null.changes_points:
@@ -121,7 +134,7 @@ def detectable(
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; a circle is planted in one cloud")
-    trial = _Trial(clouds[0], Pipeline((Stage(recipe, (summary,)),), null, seed), table, draws, allowed, site)
+    trial = _Trial(clouds[0], Pipeline((Stage(recipe, (summary,)),), null, seed), table, draws, alpha, site, family)
     floor = noise_floor(clouds[0])
     found: dict[int, int] = {}
 
@@ -156,6 +169,7 @@ def detectable(
         draws=draws,
         seed=seed,
         null_name=repr(null),
+        tests=1 if family is None else family.tests,
     )
 
 
@@ -193,18 +207,23 @@ class _Trial:
     pipeline: Pipeline
     table: Any
     draws: int
-    allowed: int
+    alpha: float
     site: str
+    family: MaxT | None
 
     def finds(self, trial: int, radius: float, n_jobs: int) -> bool:
         """Whether the test finds the circle of this radius in the noise of this trial."""
         threads = None if n_jobs == 1 else 1
         planted = like(self.cloud, self._noise(trial) + radius * self._circle(trial))
         value = self.pipeline.observe((planted,), self.table, threads=threads)[0][0]
+        drawn = (self.pipeline.draw(k, {self.site: (planted,)}, self.table, threads)[0] for k in range(self.draws))
+        if self.family is not None:
+            t = studentized(value, np.array(list(drawn)), self.family.draws)
+            return self.family.p_of(t) <= self.alpha + 1e-12
         exceeding = 0
-        for index in range(self.draws):
-            exceeding += int(reached(value, self.pipeline.draw(index, {self.site: (planted,)}, self.table, threads)).sum())
-            if exceeding > self.allowed:
+        for null_value in drawn:
+            exceeding += int(reached(value, [null_value]).sum())
+            if monte_carlo_p(exceeding, self.draws) > self.alpha + 1e-12:
                 return False
         return True
 

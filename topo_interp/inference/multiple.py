@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp.inference.estimate import ROUNDING, reached
+from topo_interp.inference.estimate import ROUNDING, monte_carlo_p, reached
 
-__all__ = ["MaxT", "benjamini_hochberg", "max_t"]
+__all__ = ["MaxT", "benjamini_hochberg", "max_t", "studentized"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class MaxT:
         unadjusted: float64 (tests,), each test by itself.
         t: float64 (tests,), the studentized observed values.
         null_mean, null_sd: float64 (tests,), over the draws.
+        largest: float64 (draws,), the largest studentized statistic of each draw: the null of the family.
         tests: how many tests the p-values are adjusted for.
         draws: number of draws.
     """
@@ -31,8 +33,13 @@ class MaxT:
     t: np.ndarray
     null_mean: np.ndarray
     null_sd: np.ndarray
+    largest: np.ndarray
     tests: int
     draws: int
+
+    def p_of(self, t: float) -> float:
+        """The adjusted p-value of a studentized value: the share of the draws (with the observation) whose largest reaches it."""
+        return monte_carlo_p(int((self.largest >= t).sum()), self.draws)
 
     def explain(self, alpha: float = 0.05) -> str:
         """One sentence on the family of tests."""
@@ -93,9 +100,32 @@ def max_t(values: Any, null_values: Any) -> MaxT:
         t=np.where(changes, t[0], 0.0),
         null_mean=null_values.mean(axis=0),
         null_sd=null_values.std(axis=0, ddof=1),
+        largest=largest,
         tests=len(values),
         draws=draws,
     )
+
+
+def studentized(value: float, null_values: np.ndarray, draws: int) -> float:
+    """The t that :func:`max_t` gives a value beside ``draws`` draws whose mean and deviation are those of these draws.
+
+    It puts a test with few draws of its own among the tests of a family with many. max_t takes the mean and the deviation over the
+    observation and its N draws together; with m and s of the draws alone and a = value - m, that is
+    ``t = a N / (N + 1) / sqrt(((N - 1) s^2 + a^2 N / (N + 1)) / N)``, which rises with a, to N / sqrt(N + 1) at most.
+
+    >>> values = np.random.default_rng(0).normal(size=20)
+    >>> float(abs(studentized(values[0], values[1:], 19) - max_t(values[:1], values[1:, None]).t[0])) < 1e-12
+    True
+
+    Args:
+        value: the observed statistic.
+        null_values: (k,) statistics of at least two draws.
+        draws: N, of the family.
+    """
+    away, share = float(value - null_values.mean()), draws / (draws + 1)
+    deviation = math.sqrt(((draws - 1) * float(null_values.var(ddof=1)) + away**2 * share) / draws)
+    changes = deviation > ROUNDING * max(abs(value), float(np.abs(null_values).max()))
+    return away * share / deviation if changes else -math.inf
 
 
 def benjamini_hochberg(p_values: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ from topo_interp._value import Value
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.estimate import Estimate, clopper_pearson, draws_for, monte_carlo_p, reached
-from topo_interp.inference.multiple import benjamini_hochberg, max_t
+from topo_interp.inference.multiple import MaxT, benjamini_hochberg, max_t
 from topo_interp.inference.nulls import Null, matched_gaussian
 from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
 from topo_interp.point_cloud import PointCloud
@@ -23,7 +23,7 @@ from topo_interp.summaries.scalars import max_persistence
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Detect", "Significance", "significance", "significance_table"]
+__all__ = ["Detect", "Significance", "family_of_tests", "significance", "significance_table"]
 
 
 def significance(
@@ -84,10 +84,9 @@ class Detect(Value, kind="detect"):
     Args:
         power: share of the planted circles that must be found.
         trials: planted clouds per radius.
-        draws: null draws of each of their tests; raised where they can not reach the level of the report.
+        draws: null draws of each planted cloud, by which its statistic is put among those of the report.
 
-    Cost: at most ``6 * trials * draws`` runs of the first recipe for each site that shows nothing (1140 as it is), in practice
-    about half of them.
+    Cost: at most ``6 * trials * (draws + 1)`` runs of the first recipe for each site that shows nothing (1200 as it is).
     """
 
     power: float = 0.8
@@ -195,6 +194,21 @@ def significance_table(
 
     Cost: ``draws + 1`` runs of every recipe at every site.
     """
+    return family_of_tests(store, recipes, significance, sites, skip=skip, rows_table=rows_table, n_jobs=n_jobs, progress=progress)[0]
+
+
+def family_of_tests(
+    store: Mapping[str, Any],
+    recipes: Any,
+    significance: Significance,
+    sites: Sequence[str] | None = None,
+    *,
+    skip: Collection[tuple[str, str]] = (),
+    rows_table: pandas.DataFrame | None = None,
+    n_jobs: int = 1,
+    progress: bool = False,
+) -> tuple[pandas.DataFrame, MaxT]:
+    """:func:`significance_table`, and the family of its tests for what is measured against the same maxima."""
     import pandas
 
     names = list(store) if sites is None else list(sites)
@@ -228,7 +242,7 @@ def significance_table(
     ]
     frame = pandas.DataFrame(labels, columns=["site", "recipe", "summary", "dim"]).astype({"dim": "Int64"})
     notes = " ".join(significance.null.notes(len(clouds[names[0]][0]), rows))
-    return frame.assign(
+    frame = frame.assign(
         value=[value for value, _ in observed],
         null_mean=result.null_mean,
         null_sd=result.null_sd,
@@ -241,6 +255,7 @@ def significance_table(
         certificate=[certificate.explain() for _, certificate in observed],
         notes=notes,
     )
+    return frame, result
 
 
 def _estimate(

@@ -143,7 +143,7 @@ def _could_have_found(profile: Profile, site: str) -> str:
     assert tests is not None
     if site in tests.detectable:
         recipe, found = tests.detectable[site]
-        return f"What could have been found ({recipe}, one test by itself): {found.explain()}"
+        return f"What could have been found ({recipe}): {found.explain()}"
     if site in tests.undetermined:
         return f"What could have been found is not known: {tests.undetermined[site]}."
     return "How large a circle would have been found was not asked (ti.Significance(detect=ti.Detect()))."
