@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import ortho_group, spearmanr
 
 import topo_interp as ti
+from topo_interp.comparison._subsamples import subsamples_of
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(60, 6)) * np.array([3, 2, 1, 1, 0.5, 0.1])
@@ -34,9 +35,36 @@ def test_symmetry_is_what_is_declared(name):
     forth, back = measure(name)(X, Y), measure(name)(Y, X)
     assert (forth.forward, forth.backward) == pytest.approx((back.backward, back.forward))
     assert forth.value == pytest.approx(back.value)
-    table = ti.comparisons.table().set_index("name")
-    if table.loc[name, "symmetric"] and name not in ("rtd", "rtd_lite"):
+    assert ti.comparisons.table().set_index("name").loc[name, "symmetric"]
+    if name in ("rtd", "rtd_lite", "information_imbalance"):
+        assert forth.forward != forth.backward and forth.value == (forth.forward + forth.backward) / 2
+    else:
         assert forth.forward == forth.backward == forth.value
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("of_x", "of_y"), [(1e-46, 1.0), (1.0, 1e160), (1e300, 1e-300)])
+def test_the_scale_is_of_no_account(name, of_x, of_y):
+    want, found = measure(name)(X, Y), measure(name)(of_x * X, of_y * Y)
+    assert (found.forward, found.backward) == pytest.approx((want.forward, want.backward), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"cka", "procrustes"}))
+def test_distances_stand_for_points(name):
+    pair = [ti.DistanceMatrix.from_points(points, metric="chordal") for points in (X, Y)]
+    found, want = measure(name)(*pair), measure(name)(X, Y, metric="chordal")
+    assert (found.forward, found.backward, found.convention) == (want.forward, want.backward, want.convention)
+    mixed = measure(name)(pair[0], Y, metric="chordal", subsamples=10)
+    assert mixed.value == want.value and mixed.interval == measure(name)(X, Y, metric="chordal", subsamples=10).interval
+    with pytest.raises(ti.InputError, match="x has 60 rows and y has 20"):
+        measure(name)(pair[0], pair[1].take(range(20)))
+    graph = ti.Rips(ti.effective_resistance(6)).distance_matrix(X)
+    assert "effective_resistance" in measure(name)(graph, pair[1]).convention
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"rtd", "rtd_lite"}))
+def test_nothing_is_certified_where_no_bound_is_known(name):
+    assert measure(name)(X, Y).certificate is None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,18 +91,43 @@ def test_pairing_is_checked(name):
         measure(name)(a, b)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"neighbor_overlap", "information_imbalance"}))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_constant_cloud_is_refused_and_never_nan(name):
     with pytest.raises(ti.InputError, match="not defined here"):
         measure(name)(X, np.ones((60, 3)))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_interval_is_of_subsamples_and_reproducible(name):
-    first, second = (measure(name)(X, Y, subsamples=20, seed=3) for _ in range(2))
-    assert first.interval == second.interval and first.interval[0] <= first.interval[1]
-    assert "20 subsamples of 48 of 60 rows" in first.interval_method
+def test_an_interval_holds_the_values_of_the_subsamples(name):
+    found = measure(name)(X, Y, subsamples=20, seed=3)
+    values = [measure(name)(X[rows], Y[rows]).value for rows in subsamples_of(60, 20, 3)]
+    assert found.interval == pytest.approx(np.quantile(values, [0.05, 0.95]), rel=1e-5)
+    assert found.interval[0] < found.interval[1] and found.value == measure(name)(X, Y).value
+    assert "20 subsamples of 48 of 60 rows" in found.interval_method
     assert measure(name)(X, Y).interval is None
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ti.cka(X[:4], Y[:4], subsamples=10), "subsamples of 3 of 4 rows are too few for cka, which needs 4"),
+        (lambda: ti.rsa(X[:3], Y[:3], subsamples=10), "subsamples of 2 of 3 rows"),
+        (lambda: ti.neighbor_overlap(X[:10], Y[:10], k=8, subsamples=10), "too few for 8 neighbors, which needs 9"),
+        (lambda: ti.procrustes(np.eye(10)[:, :1], Y[:10], subsamples=40), "in a subsample of 8 of 10 rows: procrustes is not defined"),
+    ],
+)
+def test_subsamples_that_can_not_be_compared(call, message):
+    with pytest.raises(ti.InputError, match=message):
+        call()
+
+
+def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr("topo_interp.comparison.merging.free_bytes", lambda: 10**9)
+    monkeypatch.setattr("topo_interp.comparison.merging._cross_barcode", lambda *_: pytest.fail("was made"))
+    many = np.random.default_rng(0).normal(size=(3600, 1))
+    for call in (ti.rtd, ti.cross_barcode):
+        with pytest.raises(ti.BudgetError, match=r"of 3600 rows needs 544 MB.*500 MB.*take about 345. of the rows, or ti.rtd_lite"):
+            call(many, many)
 
 
 def test_cka_against_the_closed_form():
@@ -117,13 +170,23 @@ def test_procrustes_in_closed_form():
     assert ti.procrustes(X, Y).value == pytest.approx(want, rel=1e-9)
 
 
-def test_procrustes_is_a_metric_and_wide_clouds_are_reduced_exactly():
+METRICS = list(ti.comparisons.table().query("is_metric == True")["name"])
+
+
+def test_declared_metrics_obey_the_triangle_inequality():
+    assert METRICS
+    for name in METRICS:
+        for seed in range(10):
+            clouds = [np.random.default_rng([seed, width]).normal(size=(12, width)) for width in (1, 3, 30, 40)]
+            gap = np.array([[measure(name)(a, b).value for b in clouds] for a in clouds])
+            assert (gap[:, None, :] <= gap[:, :, None] + gap[None, :, :] + 1e-12).all() and gap.max() > 0.1
+
+
+def test_procrustes_of_wide_clouds_is_reduced_exactly():
     rng = np.random.default_rng(3)
-    clouds = [rng.normal(size=(12, width)) for width in (3, 30, 40)]
-    gap = {(i, j): ti.procrustes(clouds[i], clouds[j]).value for i in range(3) for j in range(3)}
-    assert all(gap[i, j] <= gap[i, k] + gap[k, j] + 1e-12 for i in range(3) for j in range(3) for k in range(3))
+    clouds = [rng.normal(size=(12, width)) for width in (3, 30)]
     padded = [np.hstack((cloud, np.zeros((12, 40 - cloud.shape[1])))) for cloud in clouds]
-    assert gap[0, 1] == pytest.approx(ti.procrustes(padded[0], padded[1]).value, abs=1e-9)
+    assert ti.procrustes(*clouds).value == pytest.approx(ti.procrustes(*padded).value, abs=1e-9)
 
 
 def test_rsa_is_spearman_of_distances():
@@ -168,15 +231,19 @@ def test_merge_order_against_paths_in_the_tree():
 
 
 def test_values_of_different_n_do_not_compare():
-    with pytest.raises(ti.InputError, match="grows with n"):
+    with pytest.raises(ti.InputError, match="depends on their number; take the same 40 rows"):
         ti.rtd(X, Y) - ti.rtd(X[:40], Y[:40])
+    with pytest.raises(ti.InputError, match="depends on their number"):  # at least 2 / n
+        ti.information_imbalance(X, X) - ti.information_imbalance(X[:40], X[:40])
     with pytest.raises(ti.InputError, match="do not compare"):
         ti.rtd(X, Y) - ti.cka(X, Y)
     assert ti.cka(X, Y) - ti.cka(X[:40], Y[:40]) == pytest.approx(ti.cka(X, Y).value - ti.cka(X[:40], Y[:40]).value)
 
 
-def test_declared_metrics_obey_the_triangle_inequality():
-    assert list(ti.comparisons.table().query("is_metric == True")["name"]) == ["procrustes"]  # held by a test above
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_comparable_across_n_is_the_same_for_few_rows_of_equal_clouds(name):
+    few, many = measure(name)(X[:12], X[:12]), measure(name)(X, X)
+    assert few.value == pytest.approx(many.value) or not many.comparable_across_n
 
 
 def test_compare_layer_by_layer():

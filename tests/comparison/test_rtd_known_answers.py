@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -76,13 +74,3 @@ def test_the_light_form_is_not_a_proxy():
     """On these clusters it falls where RTD grows, as measured before: 7.547, 7.350, 7.260."""
     values = [ti.rtd_lite(clusters(1), clusters(k)).value for k in (2, 3, 4)]
     assert values == pytest.approx([7.547, 7.350, 7.260], abs=1e-3)
-
-
-def test_five_hundred_rows_both_ways_take_no_time():
-    """Far above the promised 0.5 s, which the benchmark holds, but far below what a general engine takes (5 s and more)."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(500, 20))
-    y = x + rng.normal(size=(500, 20))
-    began = time.perf_counter()
-    ti.rtd(x, y)
-    assert time.perf_counter() - began < 4.0

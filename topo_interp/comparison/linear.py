@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp.comparison._paired import Comparison, Properties, paired_points, with_interval
+from topo_interp.comparison._paired import (
+    Comparison,
+    Properties,
+    correlation_of_ranks,
+    in_unit_range,
+    interval_rows,
+    metric_of,
+    paired_matrices,
+    paired_points,
+    with_interval,
+)
+from topo_interp.geometry.distance_matrix import DistanceMatrix
 
 __all__ = ["cka", "procrustes", "rsa"]
 
@@ -40,7 +51,8 @@ def cka(x: Any, y: Any, *, debiased: bool = True, subsamples: int = 0, seed: int
 
     Cost: O(n^2 (d + e)) time, two float64 Gram matrices of n x n.
     """
-    a, b = paired_points(x, y, at_least=4, needed_by="cka")
+    a, b = map(in_unit_range, paired_points(x, y, at_least=4, needed_by="cka"))
+    rows = interval_rows(len(a), subsamples, seed, at_least=4, needed_by="cka")
 
     def value(index: np.ndarray | slice) -> float:
         grams = [_gram(points[index]) for points in (a, b)]
@@ -58,7 +70,7 @@ def cka(x: Any, y: Any, *, debiased: bool = True, subsamples: int = 0, seed: int
     one = value(slice(None))
     convention = f"linear kernel, {'debiased' if debiased else 'biased'} HSIC"
     result = Comparison("cka", one, one, one, len(a), convention, comparable_across_n=debiased)
-    return with_interval(result, value, subsamples=subsamples, seed=seed)
+    return with_interval(result, value, rows, seed)
 
 
 def _gram(points: np.ndarray) -> np.ndarray:
@@ -106,7 +118,8 @@ def procrustes(x: Any, y: Any, *, subsamples: int = 0, seed: int = 0) -> Compari
 
     Cost: O(n d e) time.
     """
-    a, b = paired_points(x, y, at_least=2, needed_by="procrustes")
+    a, b = map(in_unit_range, paired_points(x, y, at_least=2, needed_by="procrustes"))
+    rows = interval_rows(len(a), subsamples, seed, at_least=2, needed_by="procrustes")
 
     def value(index: np.ndarray | slice) -> float:
         shapes = []
@@ -131,7 +144,7 @@ def procrustes(x: Any, y: Any, *, subsamples: int = 0, seed: int = 0) -> Compari
     one = value(slice(None))
     convention = "centered, unit Frobenius norm, angle in radians"
     result = Comparison("procrustes", one, one, one, len(a), convention, comparable_across_n=False)
-    return with_interval(result, value, subsamples=subsamples, seed=seed)
+    return with_interval(result, value, rows, seed)
 
 
 def rsa(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed: int = 0) -> Comparison:
@@ -143,8 +156,8 @@ def rsa(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
     1.0
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation.
-        metric: a name from ``ti.metrics.table()``, for both clouds.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation; at least 3 rows.
+        metric: a name from ``ti.metrics.table()``, for points.
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
@@ -153,24 +166,15 @@ def rsa(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
 
     Source: Kriegeskorte, Mur, Bandettini 2008. Cost: O(n^2 (d + e)) time, O(n^2) memory for the ranks.
     """
-    from scipy.stats import rankdata
+    first, second = paired_matrices(x, y, metric, at_least=3, needed_by="rsa")
+    rows = interval_rows(first.n, subsamples, seed, at_least=3, needed_by="rsa")
 
-    from topo_interp.geometry.distance_matrix import DistanceMatrix
+    def value(a: DistanceMatrix, b: DistanceMatrix) -> float:
+        return correlation_of_ranks(
+            a.condensed, b.condensed, lambda name: f"rsa is not defined here: all distances of {name} are equal"
+        )
 
-    a, b = paired_points(x, y, at_least=3, needed_by="rsa")
-    matrices = [DistanceMatrix.from_points(points, metric=metric) for points in (a, b)]
-
-    def value(index: np.ndarray | slice) -> float:
-        ranks = []
-        for name, matrix in zip("xy", matrices, strict=True):
-            taken = matrix if isinstance(index, slice) else matrix.take(index)
-            rank = rankdata(taken.condensed)
-            rank -= rank.mean()
-            if not rank.any():
-                raise InputError(f"rsa is not defined here: all distances of {name} are equal")
-            ranks.append(rank / np.linalg.norm(rank))
-        return float(np.clip(ranks[0] @ ranks[1], -1.0, 1.0))
-
-    one = value(slice(None))
-    result = Comparison("rsa", one, one, one, len(a), f"Spearman over all pairs, {metric}", comparable_across_n=True)
-    return with_interval(result, value, subsamples=subsamples, seed=seed)
+    one = value(first, second)
+    convention = f"Spearman over all pairs, {metric_of(first, second)}"
+    result = Comparison("rsa", one, one, one, first.n, convention, comparable_across_n=True)
+    return with_interval(result, lambda index: value(first.take(index), second.take(index)), rows, seed)

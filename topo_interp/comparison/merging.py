@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import InputError
+from topo_interp._errors import BudgetError, InputError
+from topo_interp._memory import free_bytes, readable
 from topo_interp.certificate import Certificate, Term
-from topo_interp.comparison._paired import Comparison, Properties, paired_points, with_interval
-from topo_interp.geometry.distance_matrix import DistanceMatrix
+from topo_interp.comparison._paired import (
+    Comparison,
+    Properties,
+    correlation_of_ranks,
+    interval_rows,
+    metric_of,
+    paired_matrices,
+    with_interval,
+)
+from topo_interp.geometry.distance_matrix import DistanceMatrix, pair_position
 from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.engines import choose_engine
 from topo_interp.homology.rips import Rips
 
 __all__ = ["cross_barcode", "merge_order", "rtd", "rtd_lite"]
@@ -20,13 +31,13 @@ RTD_LITE = Properties("rtd_lite", False, True, "isometry, isotropic scale", Fals
 MERGE_ORDER = Properties("merge_order", False, True, "isometry, monotone change of distances", True)
 
 _QUANTILE = 0.9
+_UNIT = f"divided by the {_QUANTILE} quantile of the full matrix"
 
 
-def _normalized(x: Any, y: Any, metric: str, needed_by: str) -> tuple[DistanceMatrix, DistanceMatrix]:
-    clouds = paired_points(x, y, at_least=3, needed_by=needed_by)
+def _normalized(first: DistanceMatrix, second: DistanceMatrix, needed_by: str) -> tuple[DistanceMatrix, DistanceMatrix]:
+    """Both in units of the 0.9 quantile of their full square matrix."""
     out = []
-    for name, points in zip("xy", clouds, strict=True):
-        matrix = DistanceMatrix.from_points(points, metric=metric)
+    for name, matrix in zip("xy", (first, second), strict=True):
         unit = _full_quantile(matrix.condensed, matrix.n)
         if unit == 0:
             raise InputError(f"{needed_by} is not defined here: more than {_QUANTILE:.0%} of the distances of {name} are 0")
@@ -35,6 +46,19 @@ def _normalized(x: Any, y: Any, metric: str, needed_by: str) -> tuple[DistanceMa
         largest = float(scaled.max())
         out.append(DistanceMatrix(scaled, matrix.n, "precomputed", matrix.rounding / unit + 2.0**-24 * largest))
     return out[0], out[1]
+
+
+def _require_memory(n: int, max_dim: int, needed_by: str) -> None:
+    """Refuses what does not fit before it is made: of 2n points the distances and the engine's copies, of n points five matrices."""
+    recipe = Rips("precomputed", max_dim=max_dim)
+    union = 4 * (2 * n) * (2 * n - 1) // 2
+    needed = union + recipe.working_memory(choose_engine("auto", recipe, 2 * n), 2 * n, from_points=False) + 5 * 4 * n * (n - 1) // 2
+    budget = free_bytes() // 2
+    if needed > budget:
+        raise BudgetError(
+            f"{needed_by} of {n} rows needs {readable(needed)}, over half of the memory that is free ({readable(budget)}): take about "
+            f"{int(n * math.sqrt(budget / needed))} of the rows, or ti.rtd_lite, which needs no distances of {2 * n} points"
+        )
 
 
 def _full_quantile(condensed: np.ndarray, n: int) -> float:
@@ -65,31 +89,33 @@ def cross_barcode(x: Any, y: Any, *, metric: str = "euclidean", max_dim: int = 1
     array([[0.4   , 0.7273]])
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation.
-        metric: a name from ``ti.metrics.table()``, for both clouds.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for points.
         max_dim: highest degree of homology.
 
     Raises:
         InputError: different rows, fewer than three, or nearly all distances of a cloud are 0.
+        BudgetError: it needs more than half of the memory that is free.
 
     Source: Barannikov, Trofimov, Balabin, Burnaev, ICML 2022 (arXiv:2201.00058).
 
-    Cost: the distances of both clouds and the Vietoris-Rips persistence of 2n points.
+    Cost: the distances of both clouds and the Vietoris-Rips persistence of 2n points, about 42 n^2 bytes up to degree 1.
     """
-    first, second = _normalized(x, y, metric, "cross_barcode")
-    return _cross_barcode(first, second, max_dim)
+    pair = paired_matrices(x, y, metric, at_least=3, needed_by="cross_barcode")
+    _require_memory(pair[0].n, max_dim, "cross_barcode")
+    return _cross_barcode(*_normalized(*pair, "cross_barcode"), max_dim)
 
 
 def _cross_barcode(first: DistanceMatrix, second: DistanceMatrix, max_dim: int = 1) -> Diagrams:
-    n = first.n
-    w = first.square()
-    lower = np.minimum(first.condensed, second.condensed)
+    n, rows = first.n, np.arange(first.n)
     condensed = np.zeros(2 * n * (2 * n - 1) // 2, dtype=np.float32)
     start = 0
-    for i in range(n):  # row i of the upper half: n - 1 - i zeros, then the cross block
-        condensed[start + n - 1 - i : start + 2 * n - 1 - i] = w[i]
-        start += 2 * n - 1 - i
-    condensed[start:] = lower
+    for i in range(n):  # row i of the upper half: n - 1 - i zeros, then the cross block, which is row i of the square of w
+        cross = start + n - 1 - i
+        condensed[cross : cross + i] = first.condensed[pair_position(rows[:i], i, n)]
+        condensed[cross + i + 1 : cross + n] = first.condensed[pair_position(i, rows[i + 1 :], n)]
+        start = cross + n
+    condensed[start:] = np.minimum(first.condensed, second.condensed)
     rounding = max(first.rounding, second.rounding)
     return Rips("precomputed", max_dim=max_dim)(DistanceMatrix(condensed, 2 * n, "precomputed", rounding))
 
@@ -108,42 +134,44 @@ def rtd(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
     0.0
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation.
-        metric: of both clouds.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for points.
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
     Raises:
         InputError: different rows, fewer than three, or nearly all distances of a cloud are 0.
+        BudgetError: it needs more than half of the memory that is free.
 
     Error bound: along the straight path from the computed to the exact distances every pair of the reduction moves
     continuously, by at most the rounding at both ends, and there are at most as many pairs as edges m = n (2n - 1); the value
     is within 2 m x rounding. That worst case is in the certificate; it is loose, since nearly all pairs keep length 0.
-    Cost: two exact H1 computations of 2n points.
+    Cost: two exact H1 computations of 2n points, about 42 n^2 bytes.
     """
-    first, second = _normalized(x, y, metric, "rtd")
+    first, second = paired_matrices(x, y, metric, at_least=3, needed_by="rtd")
+    n = first.n
+    rows = interval_rows(n, subsamples, seed, at_least=3, needed_by="rtd")
+    _require_memory(n, 1, "rtd")
 
-    def both(a: DistanceMatrix, b: DistanceMatrix) -> list[float]:
+    def both(a: DistanceMatrix, b: DistanceMatrix) -> tuple[float, float, float]:
+        a, b = _normalized(a, b, "rtd")
         bars = [_cross_barcode(*pair).finite(1) for pair in ((a, b), (b, a))]
-        return [float(np.sum(pairs[:, 1] - pairs[:, 0])) for pairs in bars]
+        forward, backward = (float(np.sum(pairs[:, 1] - pairs[:, 0])) for pairs in bars)
+        return forward, backward, 2.0 * n * (2 * n - 1) * max(a.rounding, b.rounding)
 
-    def value(index: np.ndarray) -> float:
-        return float(np.mean(both(first.take(index), second.take(index))))
-
-    forward, backward = both(first, second)
-    error = 2.0 * first.n * (2 * first.n - 1) * max(first.rounding, second.rounding)
+    forward, backward, error = both(first, second)
     certificate = Certificate(terms=(Term("rounding, worst case", error, error),), engine="total persistence")
     result = Comparison(
         "rtd",
         (forward + backward) / 2,
         forward,
         backward,
-        first.n,
-        f"{metric} divided by the {_QUANTILE} quantile of the full matrix; degree 1; sum of lengths; mean of both directions",
+        n,
+        f"{metric_of(first, second)} {_UNIT}; degree 1; sum of lengths; mean of both directions",
         comparable_across_n=False,
         certificate=certificate,
     )
-    return with_interval(result, value, subsamples=subsamples, seed=seed)
+    return with_interval(result, lambda index: float(np.mean(both(first.take(index), second.take(index))[:2])), rows, seed)
 
 
 def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed: int = 0) -> Comparison:
@@ -159,8 +187,8 @@ def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, 
     (0.3273, 0.4364, 0.3818)
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation.
-        metric: a name from ``ti.metrics.table()``, for both clouds.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for points.
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
@@ -169,27 +197,28 @@ def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, 
 
     Cost: three spanning trees, O(n^2).
     """
-    first, second = _normalized(x, y, metric, "rtd_lite")
+    first, second = paired_matrices(x, y, metric, at_least=3, needed_by="rtd_lite")
+    n = first.n
+    rows = interval_rows(n, subsamples, seed, at_least=3, needed_by="rtd_lite")
 
-    def both(a: DistanceMatrix, b: DistanceMatrix) -> tuple[float, float]:
+    def both(a: DistanceMatrix, b: DistanceMatrix) -> tuple[float, float, float]:
+        a, b = _normalized(a, b, "rtd_lite")
         joint = _tree_length(np.minimum(a.condensed, b.condensed))
-        return _tree_length(a.condensed) - joint, _tree_length(b.condensed) - joint
+        error = 2.0 * (n - 1) * max(a.rounding, b.rounding)
+        return _tree_length(a.condensed) - joint, _tree_length(b.condensed) - joint, error
 
-    forward, backward = both(first, second)
-    error = 2.0 * (first.n - 1) * max(first.rounding, second.rounding)
+    forward, backward, error = both(first, second)
     result = Comparison(
         "rtd_lite",
         (forward + backward) / 2,
         forward,
         backward,
-        first.n,
-        f"{metric} divided by the {_QUANTILE} quantile of the full matrix; lengths of spanning trees; mean of both directions",
+        n,
+        f"{metric_of(first, second)} {_UNIT}; lengths of spanning trees; mean of both directions",
         comparable_across_n=False,
         certificate=Certificate(terms=(Term("rounding", error, error),), engine="single linkage"),
     )
-    return with_interval(
-        result, lambda index: float(np.mean(both(first.take(index), second.take(index)))), subsamples=subsamples, seed=seed
-    )
+    return with_interval(result, lambda index: float(np.mean(both(first.take(index), second.take(index))[:2])), rows, seed)
 
 
 def _linkage(condensed: np.ndarray) -> np.ndarray:
@@ -214,8 +243,8 @@ def merge_order(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 
     1.0
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation.
-        metric: a name from ``ti.metrics.table()``, for both clouds.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation.
+        metric: a name from ``ti.metrics.table()``, for points.
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
@@ -225,23 +254,15 @@ def merge_order(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 
     Cost: O(n^2 log n).
     """
     from scipy.cluster.hierarchy import cophenet
-    from scipy.stats import rankdata
 
-    a, b = paired_points(x, y, at_least=3, needed_by="merge_order")
-    matrices = [DistanceMatrix.from_points(points, metric=metric) for points in (a, b)]
+    first, second = paired_matrices(x, y, metric, at_least=3, needed_by="merge_order")
+    rows = interval_rows(first.n, subsamples, seed, at_least=3, needed_by="merge_order")
 
-    def value(index: np.ndarray | slice) -> float:
-        ranks = []
-        for name, matrix in zip("xy", matrices, strict=True):
-            taken = matrix if isinstance(index, slice) else matrix.take(index)
-            rank = rankdata(cophenet(_linkage(taken.condensed)))
-            rank -= rank.mean()
-            if not rank.any():
-                raise InputError(f"merge_order is not defined here: all rows of {name} merge at once")
-            ranks.append(rank / np.linalg.norm(rank))
-        return float(np.clip(round(float(ranks[0] @ ranks[1]), 15), -1.0, 1.0))
+    def value(a: DistanceMatrix, b: DistanceMatrix) -> float:
+        heights = (cophenet(_linkage(matrix.condensed)) for matrix in (a, b))
+        return correlation_of_ranks(*heights, lambda name: f"merge_order is not defined here: all rows of {name} merge at once")
 
-    one = value(slice(None))
-    convention = f"Spearman of single-linkage heights over all pairs, {metric}"
-    result = Comparison("merge_order", one, one, one, len(a), convention, comparable_across_n=True)
-    return with_interval(result, value, subsamples=subsamples, seed=seed)
+    one = value(first, second)
+    convention = f"Spearman of single-linkage heights over all pairs, {metric_of(first, second)}"
+    result = Comparison("merge_order", one, one, one, first.n, convention, comparable_across_n=True)
+    return with_interval(result, lambda index: value(first.take(index), second.take(index)), rows, seed)

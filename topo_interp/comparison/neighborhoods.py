@@ -6,14 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
-from topo_interp.comparison._paired import Comparison, Properties, paired_points, with_interval
+from topo_interp.comparison._paired import (
+    Comparison,
+    Properties,
+    interval_rows,
+    metric_of,
+    paired_matrices,
+    with_interval,
+)
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 
 __all__ = ["information_imbalance", "neighbor_overlap"]
 
 NEIGHBOR_OVERLAP = Properties("neighbor_overlap", False, True, "monotone change of distances", True)
-INFORMATION_IMBALANCE = Properties("information_imbalance", False, False, "monotone change of distances", False)
+INFORMATION_IMBALANCE = Properties("information_imbalance", False, True, "monotone change of distances", False)
 
 
 def neighbor_overlap(
@@ -29,32 +37,38 @@ def neighbor_overlap(
     1.0
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation; at least 2 rows.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation; at least 2 rows.
         k: number of neighbors, from 1 to n - 1.
-        metric: a name from ``ti.metrics.table()``, for both clouds.
+        metric: a name from ``ti.metrics.table()``, for points.
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
     Raises:
-        InputError: different rows, or a k that is not below the number of rows (of a subsample).
+        InputError: different rows, a cloud whose rows are all equal, or a k that is not below the number of rows (of a subsample).
 
     Source: Doimo, Glielmo, Ansuini, Laio 2020. Cost: O(n^2 (d + e)) time, two float32 matrices of n x n.
     """
-    a, b = paired_points(x, y, at_least=2, needed_by="neighbor_overlap")
-    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or not 1 <= k < len(a):
-        raise InputError(f"k is {k!r}; a number of neighbors from 1 to n - 1 = {len(a) - 1} is needed")
-    squares = [DistanceMatrix.from_points(points, metric=metric).square() for points in (a, b)]
+    first, second = paired_matrices(x, y, metric, at_least=2, needed_by="neighbor_overlap")
+    n = first.n
+    k = whole_number(k, "k", 1, n - 1, why=f"a row has {n - 1} others")
+    rows = interval_rows(n, subsamples, seed, at_least=k + 1, needed_by=f"{k} neighbors")
+    squares = _squares(first, second, "neighbor_overlap")
 
     def value(index: np.ndarray | slice) -> float:
-        if not isinstance(index, slice) and k >= len(index):
-            raise InputError(f"k = {k} neighbors do not exist in subsamples of {len(index)} rows; take a smaller k")
-        weights = [_neighbor_weights(square[index][:, index], int(k)) for square in squares]
+        weights = [_neighbor_weights(square[index][:, index], k) for square in squares]
         return float(np.mean(np.sum(np.minimum(*weights), axis=1)) / k)
 
     one = value(slice(None))
-    convention = f"{k} nearest neighbors, {metric}, ties in proportion"
-    result = Comparison("neighbor_overlap", one, one, one, len(a), convention, comparable_across_n=False)
-    return with_interval(result, value, subsamples=subsamples, seed=seed)
+    convention = f"{k} nearest neighbors, {metric_of(first, second)}, ties in proportion"
+    result = Comparison("neighbor_overlap", one, one, one, n, convention, comparable_across_n=False)
+    return with_interval(result, value, rows, seed)
+
+
+def _squares(first: DistanceMatrix, second: DistanceMatrix, needed_by: str) -> list[np.ndarray]:
+    for name, matrix in zip("xy", (first, second), strict=True):
+        if not matrix.condensed.any():
+            raise InputError(f"{needed_by} is not defined here: all rows of {name} are equal, so that none is nearer than another")
+    return [first.square(), second.square()]
 
 
 def _neighbor_weights(square: np.ndarray, k: int) -> np.ndarray:
@@ -73,7 +87,8 @@ def information_imbalance(
     """How badly nearest neighbors in one cloud predict nearness in the other: 0 = perfectly, 1 = not at all.
 
     ``forward`` is ``Delta(x -> y) = 2 / n x`` the mean rank, in y, of each row's nearest neighbor in x; a small forward and a
-    large backward value mean that x knows all of y and more. ``value`` is the mean of both. Ties take the mean rank.
+    large backward value mean that x knows all of y and more. ``value`` is the mean of both. Ties take the mean rank. The least
+    value is 2 / n, not 0.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -83,18 +98,19 @@ def information_imbalance(
     True
 
     Args:
-        x, y: points (n, d) and (n, e), row i of both is the same observation; at least 3 rows.
-        metric: a name from ``ti.metrics.table()``, for both clouds.
+        x, y: points (n, d) and (n, e) or DistanceMatrices, row i of both is the same observation; at least 3 rows.
+        metric: a name from ``ti.metrics.table()``, for points.
         subsamples: number of subsamples for the interval; 0 for none.
         seed: of the subsamples.
 
     Raises:
-        InputError: different rows, or fewer than three.
+        InputError: different rows, fewer than three, or a cloud whose rows are all equal.
 
     Source: Glielmo, Zeni, Cheng, Csanyi, Laio 2022. Cost: O(n^2 (d + e)) time, two float32 matrices of n x n.
     """
-    a, b = paired_points(x, y, at_least=3, needed_by="information_imbalance")
-    squares = [DistanceMatrix.from_points(points, metric=metric).square() for points in (a, b)]
+    a, b = paired_matrices(x, y, metric, at_least=3, needed_by="information_imbalance")
+    rows = interval_rows(a.n, subsamples, seed, at_least=3, needed_by="information_imbalance")
+    squares = _squares(a, b, "information_imbalance")
 
     def both(index: np.ndarray | slice) -> tuple[float, float]:
         first, second = (square[index][:, index] for square in squares)
@@ -106,11 +122,11 @@ def information_imbalance(
         (forward + backward) / 2,
         forward,
         backward,
-        len(a),
-        f"nearest neighbor, {metric}, ties by mean rank; mean of both directions",
-        comparable_across_n=True,
+        a.n,
+        f"nearest neighbor, {metric_of(a, b)}, ties by mean rank; mean of both directions",
+        comparable_across_n=False,
     )
-    return with_interval(result, lambda index: float(np.mean(both(index))), subsamples=subsamples, seed=seed)
+    return with_interval(result, lambda index: float(np.mean(both(index))), rows, seed)
 
 
 def _imbalance(source: np.ndarray, target: np.ndarray) -> float:

@@ -29,6 +29,9 @@ __all__ = ["Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", 
 # From so many rows on, the bars of one draw are worth more than one thread.
 _SHARED = 400
 
+# Of a result that says nothing about its errors.
+_UNKNOWN = Certificate(notes=("How far rounding can have moved this value is not known.",))
+
 # The clouds of one site: one, or the two of a paired comparison.
 Clouds = tuple[Any, ...]
 # A function and what it is called with.
@@ -67,7 +70,7 @@ class Pipeline:
             with one_blas_thread():
                 found = run_recipe(stage.recipe, clouds, table, threads)
                 values = [summary(found) for summary in stage.summaries]
-            certificate = getattr(found, "certificate", Certificate())
+            certificate = getattr(found, "certificate", None) or _UNKNOWN
             for summary, value in zip(stage.summaries, values, strict=True):
                 out.append((finite(value, f"{name_of(summary)}{' at ' + site if site else ''}{where}"), certificate))
         return out
