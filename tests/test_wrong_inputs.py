@@ -53,6 +53,15 @@ WRONG = {
     "profile, array": (lambda: ti.profile(X, RIPS), r"a ndarray; a mapping .*ti.store_from_arrays\({'site': points}\)"),
     "profile, no sites": (lambda: ti.profile(STORE, RIPS, sites=[]), r"sites is \[\]; names or globs"),
     "profile, sites, number": (lambda: ti.profile(STORE, RIPS, sites=3), "sites is 3"),
+    "profile, no recipe": (lambda: ti.profile(STORE, None), r"a recipe is a NoneType; a ti.Rips\(...\) is needed"),
+    "means by a number": (lambda: STORE.means(by=3), "by=3.: columns are named by strings; columns: item, label, number"),
+    "groups, number": (lambda: ti.store_from_arrays({"a": X}, groups=3), r"groups is 3; .* such as groups=\['template'\]"),
+    "groups, one string": (lambda: ti.store_from_arrays({"a": X}, groups="word"), "groups names 'word', which is no column"),
+    "raster, number": (lambda: ti.persistence_image(1, (0, 1), (0, 1), resolution=20), r"resolution is 20; two numbers .* \(20, 20\)"),
+    "cloud, noise": (lambda: ti.shapes.noisy_circle(10, math.nan), "noise is nan; a finite number"),
+    "cloud, radius": (lambda: ti.shapes.circle(10, math.inf), "radius is inf; a finite number > 0"),
+    "cloud, seed": (lambda: ti.shapes.gaussian(10, 2, seed="a"), "seed is 'a'; a whole number"),
+    "store, a file": (lambda: ti.open_store(__file__), "it is a file, and a store is a folder"),
     "profile, processes": (lambda: ti.profile(STORE, RIPS, n_jobs=1.5), "n_jobs is 1.5"),
 }
 

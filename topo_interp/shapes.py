@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from topo_interp._arguments import whole_number
+from topo_interp._arguments import real_number, whole_number
 
 __all__ = ["circle", "clusters", "cross_polytope", "flat_torus", "gaussian", "noisy_circle", "projective_plane", "sphere"]
 
@@ -27,10 +27,10 @@ def circle(n: int, radius: float = 1.0) -> np.ndarray:
         radius: of the circle.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
     angle = 2 * math.pi * np.arange(whole_number(n, "n", 1)) / n
-    return _frozen(radius * np.column_stack((np.cos(angle), np.sin(angle))))
+    return _frozen(real_number(radius, "radius", above=True) * np.column_stack((np.cos(angle), np.sin(angle))))
 
 
 def noisy_circle(n: int, noise: float = 0.1, dim: int = 2, seed: int = 0) -> np.ndarray:
@@ -46,10 +46,10 @@ def noisy_circle(n: int, noise: float = 0.1, dim: int = 2, seed: int = 0) -> np.
         seed: of the random numbers.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
-    rng = np.random.default_rng(seed)
-    points = noise * rng.standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 2)))
+    rng = _random(seed)
+    points = real_number(noise, "noise") * rng.standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 2)))
     angle = rng.uniform(0, 2 * math.pi, n)
     points[:, 0] += np.cos(angle)
     points[:, 1] += np.sin(angle)
@@ -67,9 +67,9 @@ def flat_torus(n: int, seed: int = 0) -> np.ndarray:
         seed: of the random numbers.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
-    angle = np.random.default_rng(seed).uniform(0, 2 * math.pi, (whole_number(n, "n", 1), 2))
+    angle = _random(seed).uniform(0, 2 * math.pi, (whole_number(n, "n", 1), 2))
     return _frozen(np.column_stack((np.cos(angle[:, 0]), np.sin(angle[:, 0]), np.cos(angle[:, 1]), np.sin(angle[:, 1]))))
 
 
@@ -85,9 +85,9 @@ def sphere(n: int, dim: int = 2, seed: int = 0) -> np.ndarray:
         seed: of the random numbers.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
-    points = np.random.default_rng(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1) + 1))
+    points = _random(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1) + 1))
     return _frozen(points / np.linalg.norm(points, axis=1, keepdims=True))
 
 
@@ -104,7 +104,7 @@ def cross_polytope(k: int) -> np.ndarray:
         k: dimension of the sphere, at least 0.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
     axes = np.eye(whole_number(k, "k", 0) + 1)
     return _frozen(np.concatenate((axes, 0.0 - axes)))
@@ -123,7 +123,7 @@ def projective_plane(n: int) -> np.ndarray:
         n: number of points.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
     height = (np.arange(whole_number(n, "n", 1)) + 0.5) / n
     angle = math.pi * (3 - math.sqrt(5)) * np.arange(n)
@@ -147,9 +147,9 @@ def clusters(n: int, count: int = 3, dim: int = 2, noise: float = 0.05, seed: in
         seed: of the random numbers.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
-    points = noise * np.random.default_rng(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1)))
+    points = real_number(noise, "noise") * _random(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1)))
     points[:, 0] += np.arange(n) % whole_number(count, "count", 1)
     return _frozen(points)
 
@@ -166,9 +166,13 @@ def gaussian(n: int, dim: int, seed: int = 0) -> np.ndarray:
         seed: of the random numbers.
 
     Raises:
-        InputError: a size that is no whole number in range.
+        InputError: a size or a seed that is no whole number in range, or a length that is no finite number.
     """
-    return _frozen(np.random.default_rng(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1))))
+    return _frozen(_random(seed).standard_normal((whole_number(n, "n", 1), whole_number(dim, "dim", 1))))
+
+
+def _random(seed: int) -> np.random.Generator:
+    return np.random.default_rng(whole_number(seed, "seed", 0))
 
 
 def _frozen(points: np.ndarray) -> np.ndarray:

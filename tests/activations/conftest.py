@@ -32,23 +32,3 @@ def gpt2():
         vocab_size=50, n_positions=32, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
     )
     return GPT2Model(config).eval()
-
-
-@pytest.fixture
-def watch():
-    """watch(model, path) -> a list that a plain hook fills with copies of the module's outputs."""
-    handles = []
-
-    def start(model, path):
-        seen = []
-        module = model.get_submodule(path)
-
-        def hook(_module, _args, output):
-            seen.append((output[0] if isinstance(output, tuple) else output).detach().clone())
-
-        handles.append(module.register_forward_hook(hook))
-        return seen
-
-    yield start
-    for handle in handles:
-        handle.remove()

@@ -570,6 +570,15 @@ def test_a_half_precision_model_is_widened_exactly(x):
 # Disk and memory
 
 
+def test_another_type_of_numbers_is_told_apart_from_other_failures(mlp, x):
+    with pytest.raises(ti.InputError, match=r"parameters are float32 and a batch holds float64 .*; convert .* x.astype\('float32'\)"):
+        capture(mlp, x.double().numpy())
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        capture(mlp, x[:, :3])
+    with pytest.raises(ti.InputError, match=r"groups is 3; names of columns"):
+        capture(mlp, x, groups=3)
+
+
 def test_a_capture_to_disk_is_that_in_memory(mlp, x, tmp_path):
     labels = {"label": [f"ä{i}" for i in range(23)], "group": [i // 4 for i in range(23)]}
     memory = capture(mlp, list(x.split(6)), labels=labels, groups=["group"])

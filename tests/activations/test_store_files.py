@@ -166,11 +166,24 @@ def test_a_file_that_is_cut_off_or_missing_is_named(folder, name):
     path = folder / name
     data = path.read_bytes()
     path.write_bytes(data[:-1])
-    with pytest.raises(ti.SealError, match=rf"{name} has {len(data) - 1} bytes; {len(data)} were sealed"):
+    with pytest.raises(ti.SealError, match=rf"{name} has {len(data) - 1} bytes; {len(data)} bytes were sealed"):
         ti.open_store(folder)
     path.unlink()
-    with pytest.raises(ti.SealError, match=rf"{name} is missing"):
+    with pytest.raises(ti.SealError, match=rf"{name} is missing; {len(data)} bytes were sealed"):
         ti.open_store(folder)
+
+
+def test_a_file_that_goes_away_under_an_open_store_is_named(folder):
+    used, fresh = ti.open_store(folder), ti.open_store(folder)
+    site = "encoder.layer.0"
+    assert len(used[site]) == 30
+    (folder / "0000-encoder.layer.0.safetensors").unlink()
+    (folder / "rows.parquet").unlink()
+    for call in (lambda: used[site], lambda: fresh[site], lambda: fresh.rows, lambda: repr(fresh)):
+        with pytest.raises(ti.SealError, match="is missing: it was sealed with the store; restore it"):
+            call()
+    with pytest.raises(ti.SealError, match="rows.parquet is missing"):
+        fresh.verify()
 
 
 def test_a_folder_without_a_manifest_is_no_store(folder, tmp_path):

@@ -12,6 +12,7 @@ from topo_interp._errors import InputError
 from topo_interp.activations.encoding import check_dtype
 from topo_interp.activations.files import StoreFolder
 from topo_interp.activations.labels import Labels
+from topo_interp.activations.row_choice import group_names
 from topo_interp.activations.selectors import RowSelector
 from topo_interp.activations.sites import resolve_sites
 from topo_interp.activations.store import ActivationStore
@@ -102,7 +103,7 @@ def capture(
         if function is not None and not callable(function):
             raise InputError(f"{name} is {function!r}; a function is needed, or None")
     check_dtype(dtype)
-    groups = (groups,) if isinstance(groups, str) else tuple(groups)
+    groups = group_names(groups)
     columns = Labels(labels)
     columns.require(groups)
     model = checked_model(model)

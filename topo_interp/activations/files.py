@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, final
+from typing import Any, BinaryIO, final
 
 import numpy as np
 
@@ -184,9 +184,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         SealError: the store was cut off or changed; the message names the file.
     """
     if not path.is_dir():
-        raise InputError(
-            f"{path} is not a store: no such folder; ti.capture(..., out={str(path)!r}) writes one"
-        )
+        what = "it is a file, and a store is a folder" if path.exists() else "no such folder"
+        raise InputError(f"{path} is not a store: {what}; ti.capture(..., out='run.acts') writes one")
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -214,7 +213,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         if size != entry["bytes"]:
             found = "is missing" if size is None else f"has {size} bytes"
             raise SealError(
-                f"{file} {found}; {entry['bytes']} were sealed: it was cut off or changed, capture it again"
+                f"{file} {found}; {entry['bytes']} bytes were sealed: it was cut off or changed, capture it again"
             )
     return manifest
 
@@ -223,7 +222,7 @@ def check_file(path: Path, sha256: str) -> None:
     """Compare a file's bytes with its seal.
 
     Raises:
-        SealError: they differ.
+        SealError: they differ, or there are none.
     """
     if file_sha256(path) != sha256:
         raise SealError(
@@ -254,10 +253,18 @@ def shard_sha256(site: str, dtype: str, stored: np.ndarray, offset: np.ndarray |
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
     state = hashlib.sha256()
-    with open(path, "rb") as file:
+    with _sealed(path) as file:
         for piece in iter(functools.partial(file.read, _CHUNK), b""):
             state.update(piece)
     return state.hexdigest()
+
+
+def _sealed(path: Path) -> BinaryIO:
+    """A file that the manifest names, opened to be read."""
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise SealError(f"{path} is missing: it was sealed with the store; restore it or capture it again") from None
 
 
 def _map(path: Path, dtype: np.dtype, shape: tuple[int, int], start: int) -> np.ndarray:
@@ -265,7 +272,7 @@ def _map(path: Path, dtype: np.dtype, shape: tuple[int, int], start: int) -> np.
 
 
 def _header_of(path: Path) -> bytes:
-    with open(path, "rb") as file:
+    with _sealed(path) as file:
         head = file.read(8)
         return head + file.read(int.from_bytes(head, "little"))
 

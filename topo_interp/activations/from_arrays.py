@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from topo_interp._errors import InputError
+from topo_interp.activations.row_choice import group_names
 from topo_interp.activations.row_table import row_table
 from topo_interp.activations.sources import Memory, Source
 from topo_interp.activations.store import ActivationStore
@@ -58,6 +59,7 @@ def store_from_arrays(
             f"the arrays have different numbers of rows ({some}); rows are shared: make one store for each"
         )
     table = row_table(rows, next(iter(counts.values())))
+    groups = group_names(groups)
     for name in groups:
         if name not in table:
             raise InputError(

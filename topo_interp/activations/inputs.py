@@ -33,10 +33,20 @@ class Call:
         self.named = self._kwargs if forward is not None else self._bind()
 
     def __call__(self) -> None:
-        if self._forward is not None:
-            self._forward(self._model, self._batch)
-        else:
-            self._model(*self._args, **self._kwargs)
+        try:
+            if self._forward is not None:
+                self._forward(self._model, self._batch)
+            else:
+                self._model(*self._args, **self._kwargs)
+        except RuntimeError as error:  # torch's words for two types of numbers do not say which is the batch's
+            given = {_words(value) for value in self.values if isinstance(value, torch.Tensor) and value.is_floating_point()}
+            wanted = {_words(weights) for weights in self._model.parameters() if weights.is_floating_point()}
+            if "type" not in str(error) or len(wanted) != 1 or given <= wanted:
+                raise
+            raise InputError(
+                f"the model's parameters are {min(wanted)} and a batch holds {min(given - wanted)} ({error}); convert the batches, "
+                f"such as x.astype('{min(wanted)}') of an array"
+            ) from error
 
     def _bind(self) -> Mapping[str, Any]:
         try:
@@ -50,6 +60,10 @@ class Call:
                 f"a batch of {len(self.values)} entries does not fit {type(self._model).__name__}.forward{signature} ({error}); "
                 "if it is (inputs, targets), say forward=lambda model, batch: model(batch[0])"
             ) from None
+
+
+def _words(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def as_batches(inputs: Any) -> tuple[Iterable[Any], int | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +12,15 @@ from topo_interp._errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["group_codes", "is_constant", "named_columns", "orthonormal", "positions_of"]
+__all__ = ["group_codes", "group_names", "is_constant", "named_columns", "orthonormal", "positions_of"]
 
 
 def named_columns(table: DataFrame, by: str | Sequence[str], name: str) -> list[str]:
     """The columns that ``name(by=...)`` means, without missing values."""
-    columns = [by] if isinstance(by, str) else list(by or ())
     have = ", ".join(map(str, table.columns))
+    if not isinstance(by, (str, Iterable, type(None))):
+        raise InputError(f"{name}(by={by!r}): columns are named by strings; columns: {have}")
+    columns = [by] if isinstance(by, str) else list(by or ())
     for column in columns:
         if column not in table:
             raise InputError(f"{name}(by={column!r}): no such column; columns: {have}")
@@ -27,6 +29,13 @@ def named_columns(table: DataFrame, by: str | Sequence[str], name: str) -> list[
     if not columns:
         raise InputError(f"{name}(by=[]) names no column; columns: {have}")
     return columns
+
+
+def group_names(groups: str | Sequence[str]) -> tuple[str, ...]:
+    """The names in ``groups``; a string is one name."""
+    if not isinstance(groups, Iterable):
+        raise InputError(f"groups is {groups!r}; names of columns are needed, such as groups=['template']")
+    return (groups,) if isinstance(groups, str) else tuple(groups)
 
 
 def group_codes(table: DataFrame, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -120,7 +120,7 @@ class _PersistenceImage(Vectorization, kind="persistence_image"):
             if len(ends) != 2:
                 raise InputError(f"{name} is {getattr(self, name)!r}; the two ends of a range are needed, such as (0, 2)")
             object.__setattr__(self, name, ends)
-        if len(tuple(self.resolution)) != 2:
+        if not isinstance(self.resolution, (tuple, list)) or len(self.resolution) != 2:
             raise InputError(f"resolution is {self.resolution!r}; two numbers of pixels are needed, such as (20, 20)")
         object.__setattr__(self, "resolution", tuple(whole_number(pixels, "resolution", 2) for pixels in self.resolution))
         for name in ("bandwidth", "power"):
