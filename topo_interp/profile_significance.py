@@ -13,11 +13,11 @@ from topo_interp.activations.split import Split
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.detectable import Detectable, detectable
 from topo_interp.inference.estimate import spoken
-from topo_interp.inference.explore import log_entry
 from topo_interp.inference.loop_plane import LoopPlane, drawn_loop_plane, loop_plane
 from topo_interp.inference.multiple import MaxT
 from topo_interp.inference.pipeline import check_rows
 from topo_interp.inference.significance import Significance, family_of_tests
+from topo_interp.inference.trial_log import log_entry
 from topo_interp.progress import progress as progress_line
 
 if TYPE_CHECKING:
@@ -205,20 +205,12 @@ def _planes(
 
 
 def note_tried(store: Any, results: Sequence[SiteResult], recipes: Mapping[str, Rips], tests: ProfileTests | None) -> None:
-    """Write what was looked at into the log of a split store; other stores keep none."""
+    """Write what was looked at without a test into the log of a split store; the tests are there already, and other stores keep none."""
     if not isinstance(store, Split):
         return
-    if tests is None:
-        for result in results:
-            store.note(log_entry("explored", result.site, recipes[result.recipe], None, None, 0, 0, None))
-        return
-    how = tests.how
-    summaries = {summary.name: summary for recipe in recipes.values() for summary in how.of_recipe(recipe) if hasattr(summary, "name")}
-    for row in tests.table.to_dict("records"):
-        summary = summaries.get(row["summary"])
-        store.note(
-            log_entry("explored", row["site"], recipes[row["recipe"]], summary, how.null, how.draws, how.seed, row["p_value"])
-        )
+    for result in results:
+        if tests is None or (result.site, result.recipe) in tests.untested:
+            store.note(log_entry("explored", result.site, recipes[result.recipe]))
 
 
 def tried(store: Any) -> list[dict[str, Any]]:
@@ -229,8 +221,10 @@ def tried(store: Any) -> list[dict[str, Any]]:
     log = store.tried()
     out = []
     for values, part in log.groupby(keys, sort=False):
-        p = part["p_value"].dropna()
         line = dict(zip(keys, values, strict=True))
-        line.update(draws=int(line["draws"]), seed=int(line["seed"]), sites=len(part), smallest_p=float(p.min()) if len(p) else None)
+        line.update(draws=int(line["draws"]), seed=int(line["seed"]), sites=len(part))
+        for name in ("p_value", "p_adjusted"):
+            p = part[name].dropna()
+            line[f"smallest_{name.removesuffix('_value')}"] = float(p.min()) if len(p) else None
         out.append(line)
     return out

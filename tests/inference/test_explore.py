@@ -59,7 +59,8 @@ def test_explore_many_confirm_once():
     result = ti.confirm(claim("circle", draws=39), halves)
     assert result.p_holm == (1 / 40,) and result.explored == 2
     assert result.explain() == (
-        "1 claim tested once on rows that had been sealed while 2 tests ran on the others: p = 0.025 (Holm)."
+        "1 claim tested once on rows that had been sealed while 2 tests ran on the others: p = 0.025 (Holm). The log is in memory: of "
+        "an earlier opening, or of tests outside this session, it would not know."
     )
     assert list(halves.tried()["half"]) == ["explored", "explored", "sealed"]
     assert list(halves.tried()["site"]) == ["noise", "circle", "circle"]
@@ -84,6 +85,38 @@ def test_the_log_on_disk_remembers_the_opening(tmp_path):
     assert third.opened and "opened; 1 tests tried" in repr(third)
     with pytest.raises(SealError, match="opened before"):
         ti.confirm(claim("circle"), third)
+
+
+def test_a_store_on_disk_has_its_log_beside_it_and_one_split(tmp_path):
+    saved = ti.open_store(store().save(tmp_path / "run.acts"))
+    result = ti.confirm(claim("circle"), saved.split(seed=1))
+    assert result.log == str(tmp_path / "run.acts.split.jsonl") and result.explain().endswith("(Holm).")
+    with pytest.raises(SealError, match="opened before"):
+        ti.confirm(claim("circle"), ti.open_store(tmp_path / "run.acts").split(seed=1))
+    with pytest.raises(SealError, match="log of another split"):  # whose sealed half is rows that have been seen
+        ti.open_store(tmp_path / "run.acts").split(seed=2)
+    assert saved.split(seed=2, log=tmp_path / "other.jsonl").explored == 0
+
+
+def longest(diagrams) -> float:
+    return ti.max_persistence(dim=1)(diagrams)
+
+
+def test_every_test_of_the_explored_half_is_in_the_log():
+    halves, null, loops = store().split(seed=1), ti.nulls.matched_gaussian(), ti.max_persistence(dim=1)
+    alone = ti.significance(halves["noise"], ti.Rips(), longest, null=null, draws=19, seed=3)
+    table = ti.significance_table(halves, {"plain": ti.Rips()}, ti.Significance((loops, longest), null=null, draws=19, seed=4))
+    planes = ti.search_planes(halves["circle"], ti.Rips(), loops, null=null, sizes=(2,), components=3, draws=19, seed=5)
+    ti.explore(claim("circle"), halves)
+    tried = halves.tried()
+    assert halves.explored == len(tried) == 1 + 4 + 1 + 1 and set(tried["half"]) == {"explored"}
+    assert list(tried["summary"]) == ["longest", loops.name, "longest", loops.name, "longest", loops.name, loops.name]
+    assert list(tried["site"]) == ["noise", "circle", "circle", "noise", "noise", "circle", "circle"]
+    assert tried["p_value"].tolist()[:5] == [alone.p_value, *table["p_value"]]
+    assert tried["p_adjusted"].tolist()[1:6] == [*table["p_max_t"], planes.p_value]
+    # Tests of other clouds, and rehearsals, are none of this half.
+    ti.significance(store()["noise"], ti.Rips(), longest, null=null, draws=3, seed=0)
+    assert halves.explored == 7 and ti.confirm(claim("circle"), halves).explored == 7
 
 
 @pytest.mark.parametrize("change", [{"seed": 5}, {"confirm": 0.4}, {"by": "word"}])

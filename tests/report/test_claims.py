@@ -133,11 +133,14 @@ def test_planes_come_in_pairs(found):
 def test_the_log_is_printed_where_there_is_one():
     halves = ti.store_from_arrays({"ring": ti.shapes.noisy_circle(60, dim=3)}).split(seed=0)
     ti.profile(halves, ti.Rips(max_dim=0), progress=False)
-    how = ti.Significance(draws=19, detect=None)
+    means = ti.Claim("ring", ti.class_means("item", ti.Rips()), ti.max_persistence(dim=1), ti.nulls.matched_gaussian(), draws=19)
+    ti.explore(means, halves)
+    how = ti.Significance((longest,), draws=19, detect=None)
     text = shown(render(ti.profile(halves, ti.Rips(), significance=how, progress=False)))
-    assert "none: looked at without a test" in text and "Vietoris-Rips persistence up to degree 0" in text
+    assert "class_means(by='item'" in text and " longest matched_gaussian() 19 1 0.05 0.05 " in text
+    assert text.count("none: looked at without a test") == 1 and "Vietoris-Rips persistence up to degree 0" in text
     assert "matched_gaussian" in text[text.index("What was tried on these rows") :] and "No log was kept" not in text
-    assert "How large a circle would have been found was not asked" in text or "A loop beyond chance" in text
+    assert "How large a circle would have been found was not asked" not in text and "beyond chance at 1 of 1 sites: ring" in text
 
 
 def test_labels_never_become_tags(found):

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 
     from topo_interp.activations.store import ActivationStore
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "split", "split_of"]
 
-_COLUMNS = ("half", "site", "recipe", "summary", "null", "draws", "seed", "p_value")
+_COLUMNS = ("half", "site", "recipe", "summary", "null", "draws", "seed", "p_value", "p_adjusted")
+
+# Which split a cloud was read from, so that a test of the cloud alone is in the log too.
+_SPLITS: weakref.WeakKeyDictionary[PointCloud, Split] = weakref.WeakKeyDictionary()
 
 
 class Split(Mapping[str, PointCloud]):
@@ -46,7 +50,9 @@ class Split(Mapping[str, PointCloud]):
         self._journal = journal
 
     def __getitem__(self, site: str) -> PointCloud:
-        return self.explore[site]
+        cloud = self.explore[site]
+        _SPLITS[cloud] = self
+        return cloud
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.explore)
@@ -68,6 +74,11 @@ class Split(Mapping[str, PointCloud]):
     def info(self) -> Mapping[str, Any]:
         """How the store was made."""
         return self.explore.info
+
+    @property
+    def log(self) -> str:
+        """The file of the log, "" where it lives in memory."""
+        return "" if self._journal.path is None else str(self._journal.path)
 
     @property
     def opened(self) -> bool:
@@ -117,6 +128,11 @@ class Split(Mapping[str, PointCloud]):
         return self._sealed
 
 
+def split_of(cloud: Any) -> Split | None:
+    """The split that a cloud was read from; None of other clouds, and of new ones made of its points."""
+    return _SPLITS.get(cloud) if isinstance(cloud, PointCloud) else None
+
+
 def split(
     store: ActivationStore, confirm: float, *, seed: int, by: str | None, log: str | os.PathLike[str] | None
 ) -> Split:
@@ -142,6 +158,8 @@ def split(
         raise InputError(f"{len(units)} {what} with confirm={confirm} leave one half empty; more are needed")
     sealed = np.isin(codes, order[:count])
     about = {"event": "split", "store": store.digest(), "confirm": confirm, "seed": seed, "by": column}
+    if log is None and store.path is not None:
+        log = store.path.with_name(f"{store.path.name}.split.jsonl")
     journal = _Journal(None if log is None else Path(log), about)
     return Split(store.select(~sealed), store.select(sealed), journal)
 

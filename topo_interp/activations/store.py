@@ -273,7 +273,8 @@ class ActivationStore(Mapping[str, PointCloud]):
             seed: another seed gives another split, which is a new store of tests: choose it before looking.
             by: the row-table column whose values stay together; needed when rows are grouped by several columns.
             log: file (JSON lines) that remembers what was tried and whether the sealed half was opened, also in the next
-                session; without it the log lives as long as the split.
+                session. By default it stands beside a store on disk (``run.acts.split.jsonl``), which then has this one split; the
+                log of a store in memory lives as long as the split.
 
         Raises:
             InputError: rows are grouped by several columns and ``by`` is not given; a half would be empty.

@@ -13,8 +13,8 @@ from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp.inference.estimate import Estimate
 from topo_interp.inference.nulls import Null
-from topo_interp.inference.pipeline import name_of
 from topo_interp.inference.significance import significance
+from topo_interp.inference.trial_log import log_entry
 
 if TYPE_CHECKING:
     import pandas
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from topo_interp.activations.split import Split
     from topo_interp.point_cloud import PointCloud
 
-__all__ = ["Claim", "Confirmation", "confirm", "explore", "log_entry"]
+__all__ = ["Claim", "Confirmation", "confirm", "explore"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,20 +67,23 @@ class Confirmation:
         estimates: one per claim.
         p_holm: p-values adjusted for the claims (Holm), which may be dependent in any way.
         explored: how many tests had been run on the explored half before.
+        log: the file that remembers the opening, "" where the log lives in memory.
     """
 
     claims: tuple[Claim, ...]
     estimates: tuple[Estimate, ...]
     p_holm: tuple[float, ...]
     explored: int
+    log: str = ""
 
     def explain(self) -> str:
-        """One sentence."""
+        """One sentence, and a second where nothing on disk says that the rows were opened once."""
         p = ", ".join(f"{value:.3g}" for value in self.p_holm)
         plural = "" if len(self.claims) == 1 else "s"
         return (
             f"{len(self.claims)} claim{plural} tested once on rows that had been sealed while {self.explored} "
             f"test{'' if self.explored == 1 else 's'} ran on the others: p = {p} (Holm)."
+            + ("" if self.log else " The log is in memory: of an earlier opening, or of tests outside this session, it would not know.")
         )
 
 
@@ -106,9 +109,7 @@ def explore(claim: Claim, split: Split, *, n_jobs: int = 1) -> Estimate:
 
     Cost: ``claim.draws + 1`` runs of the recipe.
     """
-    estimate = _test(claim, split.explore[claim.site], split.explore.rows, n_jobs)
-    split.note(_entry("explored", claim, estimate.p_value))
-    return estimate
+    return _test(claim, split[claim.site], split.rows, n_jobs)
 
 
 def confirm(claims: Claim | Sequence[Claim], split: Split, *, n_jobs: int = 1) -> Confirmation:
@@ -151,12 +152,12 @@ def confirm(claims: Claim | Sequence[Claim], split: Split, *, n_jobs: int = 1) -
             estimates.append(_test(claim, sealed[claim.site], sealed.rows, n_jobs))
         except InputError as error:
             failed = failed or error
-            split.note(_entry("confirmed", claim, None))
+            split.note(_entry(claim, None))
         else:
-            split.note(_entry("confirmed", claim, estimates[-1].p_value))
+            split.note(_entry(claim, estimates[-1].p_value))
     if failed:
         raise InputError(f"a claim failed on the sealed rows, which are open now; the others are in split.tried(): {failed}") from failed
-    return Confirmation(claims, tuple(estimates), _holm([estimate.p_value for estimate in estimates]), explored)
+    return Confirmation(claims, tuple(estimates), _holm([estimate.p_value for estimate in estimates]), explored, split.log)
 
 
 def _test(claim: Claim, cloud: PointCloud, table: pandas.DataFrame, n_jobs: int) -> Estimate:
@@ -164,25 +165,8 @@ def _test(claim: Claim, cloud: PointCloud, table: pandas.DataFrame, n_jobs: int)
     return significance(cloud, claim.recipe, claim.summary, null=claim.null, **options)  # type: ignore[arg-type]
 
 
-def _entry(event: str, claim: Claim, p_value: float | None) -> dict[str, Any]:
-    return log_entry(event, claim.site, claim.recipe, claim.summary, claim.null, claim.draws, claim.seed, p_value)
-
-
-def log_entry(
-    event: str, site: str, recipe: Any, summary: Any, null: Null | None, draws: int, seed: int, p_value: float | None
-) -> dict[str, Any]:
-    """One line of a split's log: what was looked at, and the p-value where there was a test."""
-    return {
-        "event": event,
-        "half": "explored" if event == "explored" else "sealed",
-        "site": site,
-        "recipe": recipe.to_json(),
-        "summary": name_of(summary) if summary is not None else "",
-        "null": null.to_json() if null is not None else "",
-        "draws": draws,
-        "seed": seed,
-        "p_value": p_value,
-    }
+def _entry(claim: Claim, p_value: float | None) -> dict[str, Any]:
+    return log_entry("sealed", claim.site, claim.recipe, claim.summary, claim.null, claim.draws, claim.seed, p_value)
 
 
 def _holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from topo_interp.geometry.steps import pca
 from topo_interp.inference.multiple import max_t
 from topo_interp.inference.nulls import Null
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, run_draws
+from topo_interp.inference.trial_log import note_test
 
 if TYPE_CHECKING:
     import pandas
@@ -120,7 +121,9 @@ def search_planes(
         }
     ).iloc[np.argsort(-result.t, kind="stable")]
     frame = frame.reset_index(drop=True)
-    return PlaneSearch(frame, frame["plane"][0], float(frame["p_max_t"][0]), len(frame), draws, int(seed), null)
+    found = PlaneSearch(frame, frame["plane"][0], float(frame["p_max_t"][0]), len(frame), draws, int(seed), null)
+    note_test(clouds, "", recipe, summary, null, draws, seed, float(frame["p_value"][0]), found.p_value)
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from topo_interp.inference.estimate import Estimate, clopper_pearson, draws_for,
 from topo_interp.inference.multiple import MaxT, benjamini_hochberg, max_t
 from topo_interp.inference.nulls import Null, matched_gaussian
 from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
+from topo_interp.inference.trial_log import note_test
 from topo_interp.point_cloud import PointCloud
 from topo_interp.summaries.scalars import max_persistence
 
@@ -70,7 +71,9 @@ def significance(
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     observed = pipeline.observe(clouds, table)[0]
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)[:, 0]
-    return _estimate(observed, null_values, summary, recipe, null, int(seed), null.notes(len(clouds[0]), table))
+    estimate = _estimate(observed, null_values, summary, recipe, null, int(seed), null.notes(len(clouds[0]), table))
+    note_test(clouds, "", recipe, summary, null, draws, seed, estimate.p_value)
+    return estimate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,13 +236,8 @@ def family_of_tests(
     observed = [value for name in names for value in pipeline.observe(clouds[name], rows, name)]
     null_values = run_draws(pipeline, clouds, rows, significance.draws, n_jobs, progress)
     result = max_t([value for value, _ in observed], null_values)
-    labels = [
-        (site, recipe, name_of(summary), getattr(summary, "dim", None))
-        for site in names
-        for recipe, stage in zip(named, stages, strict=True)
-        if stage.at(site)
-        for summary in stage.summaries
-    ]
+    tests = _tests(names, named, stages)
+    labels = [(site, recipe, name_of(summary), getattr(summary, "dim", None)) for site, recipe, summary in tests]
     frame = pandas.DataFrame(labels, columns=["site", "recipe", "summary", "dim"]).astype({"dim": "Int64"})
     notes = " ".join(significance.null.notes(len(clouds[names[0]][0]), rows))
     frame = frame.assign(
@@ -255,7 +253,15 @@ def family_of_tests(
         certificate=[certificate.explain() for _, certificate in observed],
         notes=notes,
     )
+    for (site, recipe, summary), *p in zip(tests, result.unadjusted.tolist(), result.p_values.tolist(), strict=True):
+        note_test(clouds[site], site, named[recipe], summary, significance.null, result.draws, significance.seed, *p)
     return frame, result
+
+
+def _tests(names: list[str], named: Mapping[str, Any], stages: tuple[Stage, ...]) -> list[tuple[str, str, Any]]:
+    """Site, name of the recipe and statistic of every test, in the order of the table."""
+    at = [(site, name, stage) for site in names for name, stage in zip(named, stages, strict=True) if stage.at(site)]
+    return [(site, name, summary) for site, name, stage in at for summary in stage.summaries]
 
 
 def _estimate(

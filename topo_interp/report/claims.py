@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from topo_interp.homology.rips import Rips
 from topo_interp.report import words
 from topo_interp.report.verdicts import NOUNS, VERDICT_WORDS, p_words, verdict
 
@@ -249,16 +248,15 @@ def tried(profile: Profile) -> list[dict[str, Any]]:
     """The log of what was tried on these rows, for a table."""
     out = []
     for line in profile.about.get("tried", ()):
-        p = line["smallest_p"]
         out.append(
             {
                 "half": line["half"],
-                "recipe": words.recipe(Rips.from_json(line["recipe"])),
+                "recipe": words.tried_recipe(line["recipe"]),
                 "summary": line["summary"] or "none: looked at without a test",
                 "null": words.null(line["null"]),
                 "draws": line["draws"] or "",
                 "sites": line["sites"],
-                "smallest": "" if p is None else f"{p:.2g}",
+                **{name: "" if line.get(name) is None else f"{line[name]:.2g}" for name in ("smallest_p", "smallest_p_adjusted")},
             }
         )
     return out

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp._value import value_from_json
+from topo_interp._value import brief_call, value_from_json
 from topo_interp.cautions import KINDS
 from topo_interp.certificate import Status
+from topo_interp.homology.rips import Rips
 from topo_interp.summaries.scalars import max_persistence
 
 if TYPE_CHECKING:
@@ -94,6 +95,20 @@ def together(profiles: Mapping[str, Profile]) -> Profile:
     return dataclasses.replace(first, results=tuple(results), tests=None)
 
 
+def tried_recipe(text: str) -> str:
+    """A recipe of the log in words: given as JSON, or as the name of a function.
+
+    >>> tried_recipe('{"kind": "class_means", "by": "month", "recipe": {"kind": "distances"}}')
+    "class_means(by='month', recipe=Distances(metric='euclidean', steps=()))"
+    >>> tried_recipe("my_recipe")
+    'my_recipe'
+    """
+    if not text.startswith("{"):
+        return text
+    value = value_from_json(text)
+    return recipe(value) if isinstance(value, Rips) else brief_call(value)
+
+
 def limits(profile: Profile) -> tuple[str, ...]:
     """What the numbers of this profile do not mean."""
     return LIMITS if profile.tests is None else (_SIGNIFICANT, *LIMITS[1:])
@@ -101,7 +116,7 @@ def limits(profile: Profile) -> tuple[str, ...]:
 
 def null(text: str) -> str:
     """A null, given as JSON, in words; "" where there was none."""
-    return _call(value_from_json(text)) if text else ""
+    return brief_call(value_from_json(text)) if text else ""
 
 
 def _call(value: Any) -> str:
