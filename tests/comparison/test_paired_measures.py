@@ -265,6 +265,33 @@ def test_compare_joins_two_probe_orders_on_a_key():
         ti.compare(first, second, "cka", on="token_key")
 
 
+def test_stores_of_other_rows_are_not_compared_in_silence():
+    order = np.random.default_rng(0).permutation(60)
+    words = np.array([f"w{i}" for i in range(60)])
+    first, second = (ti.store_from_arrays({"a": X[rows]}, rows={"word": words[rows]}) for rows in (np.arange(60), order))
+    with pytest.raises(ti.InputError, match="different rows: column 'word' is 'w0' and .* in row 0 .*on='text'"):
+        ti.compare(first, second, "cka")
+    assert ti.compare(first, second, "cka", on="word")["value"].tolist() == pytest.approx([1.0])
+
+
+def test_a_site_without_a_value_does_not_lose_the_others():
+    store = {"a": X, "flat": np.ones((60, 2)), "b": Y}
+    frame = ti.compare(store, {"a": X, "c": Y}, lambda x, y: ti.cka(x, y, debiased=False))
+    assert frame["value"].isna().tolist() == [False, False, True, True, False, False] and set(frame["measure"]) == {"cka"}
+    assert frame["error"][2].startswith("cka is not defined here") and (frame.loc[~frame["value"].isna(), "error"] == "").all()
+    assert ti.plot_comparison(frame).data[0].z[1] == [None, None]
+    with pytest.raises(ti.InputError, match="no pair of sites can be compared; 'a' and 'a': cka compares the same observations"):
+        ti.compare({"a": X}, {"a": X[:9]}, "cka")
+
+
+def test_keys_of_a_join_are_there_and_tell_rows_apart():
+    store = ti.store_from_arrays({"a": X[:4]}, rows={"word": ["w", None, "x", "y"], "twice": [1, 2, 2, 3], "mixed": ["w", 3, (1,), 2.5]})
+    for on, message in (("word", "'word' of store a is empty in 1 of 4 rows"), ("twice", "2 stands there 2 times"), (["mixed"], "no row table")):
+        with pytest.raises(ti.InputError, match=message):
+            ti.compare(store, store, "procrustes", on=on)
+    assert ti.compare(store, store, "procrustes", on="mixed")["n"].tolist() == [4]
+
+
 def test_unknown_measures_are_named():
     store = ti.store_from_arrays({"a": X})
     with pytest.raises(ti.InputError, match="did you mean 'procrustes'"):

@@ -33,3 +33,8 @@ def test_what_can_not_be_drawn(frame):
         ti.plot_comparison(pd.concat([frame, frame.assign(measure="cka")]))
     with pytest.raises(ti.InputError, match="'forward' or 'backward'"):
         ti.plot_comparison(frame, "n")
+    with pytest.raises(ti.InputError, match="'encoder.b' and '<b>' more than once"):
+        ti.plot_comparison(pd.concat([frame, frame]))
+    for wrong in (None, frame.drop(columns="site_a"), frame.to_numpy()):
+        with pytest.raises(ti.InputError, match=r"draw ti.compare\(a, b, 'cka'\)"):
+            ti.plot_comparison(wrong)

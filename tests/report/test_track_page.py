@@ -67,7 +67,7 @@ def test_the_heat_map_holds_the_table(track):
     figure = track_figures.heat_map(frame, "max_persistence_relative", "t", list(track.sites), track.events())
     expected = frame.set_index(["site", "step"])["max_persistence_relative"]
     for site, line in zip(track.sites, figure.data[0].z, strict=True):
-        assert list(line) == [round(expected[site, step], 5) for step in track.steps]
+        assert list(line) == pytest.approx([expected[site, step] for step in track.steps], rel=1e-5)
     assert next(iter(figure.data[1].x)) == "4"
 
 

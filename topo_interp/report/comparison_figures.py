@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from topo_interp._errors import InputError
-from topo_interp.report.plot_style import label, short_labels, style
+from topo_interp.report.plot_style import heat, short_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,34 +27,24 @@ def plot_comparison(frame: pd.DataFrame, value: str = "value") -> Any:
         value: "value", "forward" or "backward".
 
     Raises:
-        InputError: several measures, or another column.
+        InputError: no table of comparisons, several measures, a pair of sites twice, or another column.
     """
-    import plotly.graph_objects as go
+    import pandas as pd
 
     if value not in ("value", "forward", "backward"):
         raise InputError(f"value is {value!r}; it is 'value', 'forward' or 'backward'")
+    if not isinstance(frame, pd.DataFrame) or not {"site_a", "site_b", "measure", value} <= set(frame):
+        raise InputError(f"the table is no table of comparisons, but {type(frame).__name__}; draw ti.compare(a, b, 'cka')")
     names = list(dict.fromkeys(frame["measure"]))
     if len(names) != 1:
         raise InputError(f"the table holds the measures {', '.join(map(repr, names)) or '(none)'}; one is drawn: frame[frame['measure'] == ...]")
+    twice = frame[frame.duplicated(["site_a", "site_b"])]
+    if len(twice):
+        site_a, site_b = twice[["site_a", "site_b"]].iloc[0]
+        raise InputError(f"the table holds the sites {site_a!r} and {site_b!r} more than once; one row for each pair is drawn")
     rows, columns = (list(dict.fromkeys(frame[name])) for name in ("site_a", "site_b"))
     grid = frame.pivot(index="site_a", columns="site_b", values=value).reindex(index=rows, columns=columns).to_numpy(dtype=float)
-    title = names[0] if value == "value" else f"{names[0]}, {value}"
-    places = [[label(site, 10**6) for site in sites] for sites in (columns, rows)]
-    figure = go.Figure(
-        go.Heatmap(
-            x=places[0],
-            y=places[1],
-            z=[[None if not np.isfinite(z) else float(f"{z:.6g}") for z in line] for line in grid],
-            colorscale="Cividis",
-            colorbar={"thickness": 14, "outlinewidth": 0, "title": {"text": label(title), "side": "right"}},
-            hovertemplate="a: %{y}<br>b: %{x}<br>" + label(title) + " = %{z:.4g}<extra></extra>",
-            xgap=1,
-            ygap=1,
-        )
-    )
-    style(figure, height=170 + 26 * max(4, len(rows)))
-    figure.update_xaxes(type="category", tickvals=places[0], ticktext=short_labels(columns), title_text="site of b", showgrid=False)
-    figure.update_yaxes(
-        type="category", tickvals=places[1], ticktext=short_labels(rows), title_text="site of a", autorange="reversed", showgrid=False
-    )
+    figure = heat(grid, rows, columns, names[0] if value == "value" else f"{names[0]}, {value}", "a: %{y}<br>b: %{x}")
+    figure.update_xaxes(tickvals=list(figure.data[0].x), ticktext=short_labels(columns), title_text="site of b")
+    figure.update_yaxes(title_text="site of a")
     return figure

@@ -8,7 +8,9 @@ from __future__ import annotations
 import html
 from typing import Any
 
-__all__ = ["DIM_COLORS", "INK", "label", "short_labels", "style"]
+import numpy as np
+
+__all__ = ["DIM_COLORS", "INK", "heat", "label", "short_labels", "style"]
 
 DIM_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 INK, _GRID = "#1f2933", "#e4e7eb"
@@ -35,6 +37,30 @@ def short_labels(sites: list[str], most: int = 34) -> list[str]:
     ):
         shared += 1
     return [label(".".join(path[shared:]), most) for path in paths]
+
+
+def heat(grid: np.ndarray, rows: list[str], columns: list[str], title: str, hover: str) -> Any:
+    """A number by site (lines) and something else: a heat map whose cells without a number are empty; ``hover`` names both."""
+    import plotly.graph_objects as go
+
+    lines = [label(row, 10**6) for row in rows]
+    figure = go.Figure(
+        go.Heatmap(
+            x=[label(column, 10**6) for column in columns],
+            y=lines,
+            z=[[float(f"{z:.6g}") if np.isfinite(z) else None for z in line] for line in grid],
+            colorscale="Cividis",
+            colorbar={"thickness": 14, "outlinewidth": 0, "title": {"text": label(title), "side": "right"}},
+            hovertemplate=f"{hover}<br>{label(title)} = %{{z:.4g}}<extra></extra>",
+            xgap=1,
+            ygap=2,
+        )
+    )
+    style(figure, height=160 + 27 * max(3, len(rows)))
+    # Said to be categories: sites may be called "0", "1", ..., as in nn.Sequential.
+    figure.update_xaxes(type="category", showgrid=False)
+    figure.update_yaxes(type="category", tickvals=lines, ticktext=short_labels(rows), autorange="reversed", showgrid=False)
+    return figure
 
 
 def style(figure: Any, height: int, top: int = 40) -> None:

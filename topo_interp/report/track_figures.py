@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp.report.diagram_grid import DiagramGrid, relative_bars
-from topo_interp.report.plot_style import DIM_COLORS, INK, label, short_labels, style
+from topo_interp.report.plot_style import DIM_COLORS, INK, heat, label, short_labels, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,23 +21,9 @@ _MOST_BARS = 120  # of one degree, site and step: the longest ones; more only ma
 
 def heat_map(frame: pd.DataFrame, value: str, title: str, sites: list[str], events: pd.DataFrame | None = None) -> Any:
     """A number by step and site; the steps are evenly spaced, whatever their distance. Events are marked."""
-    import plotly.graph_objects as go
-
     steps = sorted(set(frame["step"]))
     grid = frame.pivot(index="site", columns="step", values=value).reindex(index=sites, columns=steps).to_numpy(dtype=float)
-    names = [label(site, 10**6) for site in sites]
-    figure = go.Figure(
-        go.Heatmap(
-            x=[str(step) for step in steps],
-            y=names,
-            z=[[None if not np.isfinite(z) else round(float(z), 5) for z in line] for line in grid],
-            colorscale="Cividis",
-            colorbar={"thickness": 14, "outlinewidth": 0, "title": {"text": title, "side": "right"}},
-            hovertemplate="%{y}, step %{x}<br>" + title + " = %{z:.4g}<extra></extra>",
-            xgap=1,
-            ygap=2,
-        )
-    )
+    figure = heat(grid, sites, [str(step) for step in steps], title, "%{y}, step %{x}")
     if events is not None and len(events):
         rises = events["kind"] == "appears"
         for kind, symbol in (("appears", "triangle-up"), ("vanishes", "triangle-down")):
@@ -51,9 +37,7 @@ def heat_map(frame: pd.DataFrame, value: str, title: str, sites: list[str], even
                     marker={"symbol": symbol, "size": 11, "color": "#D55E00", "line": {"color": "white", "width": 1.5}},
                     hovertemplate=f"a bar {kind}<br>%{{y}}, step %{{x}}<extra></extra>",
                 )
-    style(figure, height=150 + 28 * max(3, len(sites)))
-    figure.update_xaxes(type="category", title_text="step", showgrid=False)
-    figure.update_yaxes(type="category", tickvals=names, ticktext=short_labels(sites), autorange="reversed", showgrid=False)
+    figure.update_xaxes(title_text="step")
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"})
     return figure
 
