@@ -10,7 +10,7 @@ from scipy.stats import kstest
 
 import topo_interp as ti
 from topo_interp import Diagrams, InputError
-from topo_interp.inference.groups import mmd_test, permutation_test, scale_space_kernel
+from topo_interp.inference.groups import _permuted, mmd_test, permutation_test, scale_space_kernel
 
 
 def noise_diagram(rng, bars: int = 6, longest: float = 0.0) -> Diagrams:
@@ -36,8 +36,9 @@ def test_p_values_are_uniform_for_equal_groups(test):
 
 @pytest.mark.parametrize("test", [permutation_test, mmd_test])
 def test_a_long_bar_in_one_group_is_found(test):
-    result = test(*groups(np.random.default_rng(1), longest=2.0), draws=99, seed=0)
-    assert result.p_value <= 0.02 and result.sizes == (6, 6) and result.smallest_p == 0.01
+    result = test(*groups(np.random.default_rng(1), longest=2.0), draws=999, seed=0)
+    # Of the 924 splittings about 21 give this MMD or more: p = 0.023 with a deviation of 0.005 over the draws.
+    assert result.p_value <= 0.035 and result.sizes == (6, 6) and result.smallest_p == 0.001
     assert f"p = {result.p_value:.3g}" in result.explain()
 
 
@@ -106,5 +107,17 @@ def test_arguments_are_checked():
         permutation_test(a, b, distance="sliced", seed=0)
     with pytest.raises(InputError, match="cut by a threshold"):
         mmd_test(a, [*b, Diagrams.from_bars([[], [(0.5, math.inf)]], censored_at=1.0)], seed=0)
-    with pytest.raises(InputError, match="above 0"):
-        mmd_test(a, b, sigma=0.0, seed=0)
+    for wrong in ({"q": math.nan}, {"q": -1}, {"order": math.nan}, {"order": -1}, {"order": 0.5}, {"draws": 0}, {"seed": 1.5}):
+        (name,) = wrong
+        with pytest.raises(InputError, match=f"{name} is {wrong[name]}; a (finite|whole) number"):
+            permutation_test(a, b, **{"seed": 0, "draws": 9, **wrong})
+    for sigma in (0.0, math.inf, math.nan):
+        with pytest.raises(InputError, match=f"sigma is {sigma}; a finite number > 0 is needed"):
+            mmd_test(a, b, sigma=sigma, seed=0)
+
+
+def test_permutations_share_no_random_numbers_with_data_of_the_same_seed():
+    seen = []
+    _permuted(lambda labels: float(seen.append(labels.tolist()) or 0), 8, 8, 5, 7, small=False, method="")
+    rng, labels = np.random.default_rng(7), np.arange(16) < 8
+    assert len(seen) == 6 and not any(rng.permutation(labels).tolist() in seen for _ in range(5))

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.homology.bottleneck import bottleneck_of_bars
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.inference.estimate import monte_carlo_p, reached
+from topo_interp.inference.nulls import draw_rng
 
 __all__ = ["GroupTest", "mmd_test", "permutation_test", "scale_space_kernel"]
 
@@ -67,15 +69,15 @@ def permutation_test(
     >>> short = [Diagrams.from_bars([[], [(0, 1 + i / 10)]]) for i in range(4)]
     >>> test = permutation_test(long, short, draws=99, seed=0)
     >>> test.p_value, round(test.value, 6)
-    (0.05, 0.166667)
+    (0.06, 0.166667)
 
     Args:
         group_a, group_b: at least two diagrams each, all independent of each other.
         dim: degree of homology.
         distance: ``"wasserstein"`` (with the maximum norm between points) or ``"bottleneck"``.
-        order: order of the Wasserstein distance.
-        q: exponent of the distance in the statistic.
-        draws: number of random permutations of the labels.
+        order: order of the Wasserstein distance, >= 1.
+        q: exponent of the distance in the statistic, > 0.
+        draws, seed: how many random permutations of the labels; the one of draw i depends on (seed, i) only.
 
     Raises:
         InputError: fewer than two Diagrams in a group, bars that a threshold cut, or a parameter out of range.
@@ -87,6 +89,7 @@ def permutation_test(
     points, (n, m) = _gather(group_a, group_b, dim)
     if distance not in ("wasserstein", "bottleneck"):
         raise InputError(f"distance is {distance!r}; 'wasserstein' or 'bottleneck'")
+    order, q = real_number(order, "order", 1), real_number(q, "q", above=True)
     square = np.zeros((n + m, n + m))
     for i in range(n + m):
         for j in range(i):
@@ -115,14 +118,14 @@ def mmd_test(
     >>> short = [Diagrams.from_bars([[], [(0, 1 + i / 10)]]) for i in range(4)]
     >>> test = mmd_test(long, short, draws=99, seed=0)
     >>> test.p_value, round(test.value, 6)
-    (0.05, 0.899951)
+    (0.06, 0.899951)
 
     Args:
         group_a, group_b: at least two diagrams each, all independent of each other.
         dim: degree of homology.
         sigma: bandwidth of :func:`scale_space_kernel`, in squared units of the filtration; by default the square of the median
             persistence of all bars, over 8.
-        draws: number of random permutations of the labels.
+        draws, seed: how many random permutations of the labels; the one of draw i depends on (seed, i) only.
 
     Raises:
         InputError: fewer than two Diagrams in a group, bars that a threshold cut, or a parameter out of range.
@@ -164,14 +167,13 @@ def scale_space_kernel(a: np.ndarray, b: np.ndarray, sigma: float) -> float:
         sigma: bandwidth > 0, in squared units of the filtration.
 
     Raises:
-        InputError: sigma is not above 0.
+        InputError: sigma is no finite number above 0.
 
     Source: Reininghaus et al., A stable multi-scale kernel for topological machine learning, CVPR 2015.
 
     Cost: O(k l).
     """
-    if not sigma > 0:
-        raise InputError(f"sigma is {sigma}; a bandwidth above 0 is needed")
+    sigma = real_number(sigma, "sigma", above=True)
     if len(a) == 0 or len(b) == 0:
         return 0.0
     direct = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
@@ -202,12 +204,10 @@ def _within(matrix: np.ndarray, members: np.ndarray) -> float:
 
 
 def _permuted(statistic, n: int, m: int, draws: int, seed: int, *, small: bool, method: str) -> GroupTest:  # type: ignore[no-untyped-def]
-    if draws < 1:
-        raise InputError(f"draws is {draws}; at least one permutation is needed")
+    draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
     labels = np.arange(n + m) < n
     value = statistic(labels)
-    rng = np.random.default_rng(seed)
-    null = np.array([statistic(rng.permutation(labels)) for _ in range(draws)])
+    null = np.array([statistic(draw_rng(seed, index).permutation(labels)) for index in range(draws)])
     exceeding = int((reached(-value, -null) if small else reached(value, null)).sum())
     return GroupTest(
         value=float(value),
