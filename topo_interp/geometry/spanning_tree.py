@@ -48,25 +48,18 @@ class SpanningTree:
         array([[0., 1., 1., 2.],
                [2., 3., 2., 3.]])
         """
-        cluster = np.arange(self.n).tolist()  # of the root of each component, in scipy's numbering
-        parent, size = list(range(self.n)), [1] * self.n
+        from scipy.cluster.hierarchy import DisjointSet
+
+        parts = DisjointSet(range(self.n))
+        cluster, size = list(range(self.n)), [1] * self.n  # of the root of each part: its name in scipy's numbering, its points
         rows = []
-
-        def root(i: int) -> int:
-            while parent[i] != i:
-                parent[i] = parent[parent[i]]
-                i = parent[i]
-            return i
-
         for step, ((i, j), length) in enumerate(zip(self.edges.tolist(), self.lengths.tolist(), strict=True)):
-            a, b = root(i), root(j)
-            if size[a] < size[b]:
-                a, b = b, a
+            a, b = parts[i], parts[j]
             low, high = sorted((cluster[a], cluster[b]))
-            parent[b] = a
-            size[a] += size[b]
-            cluster[a] = self.n + step
-            rows.append((low, high, length, size[a]))
+            parts.merge(a, b)
+            root = parts[a]
+            cluster[root], size[root] = self.n + step, size[a] + size[b]
+            rows.append((low, high, length, size[root]))
         return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
     def to_networkx(self) -> networkx.Graph:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import is_whole, real_number, whole_number
 from topo_interp._errors import InputError
-from topo_interp.certificate import Certificate, Status, Term
+from topo_interp.certificate import Certificate
 
 if TYPE_CHECKING:
     import pandas
 
     from topo_interp.geometry.spanning_tree import SpanningTree
-    from topo_interp.homology.cycles import Cocycle, Cycle, LinksProvenance
+    from topo_interp.homology.cycles import Cocycle, Cycle
 
 __all__ = ["Diagrams", "same_bars"]
 
@@ -63,8 +64,7 @@ class Diagrams:
     provenance: Any = dataclasses.field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_dim, (int, np.integer)) or isinstance(self.max_dim, bool) or self.max_dim < 0:
-            raise InputError(f"max_dim is {self.max_dim!r}; the highest degree is an integer >= 0, such as max_dim=1")
+        object.__setattr__(self, "max_dim", whole_number(self.max_dim, "max_dim", 0, why="the highest degree"))
         birth, death = (_numbers(column, name) for column, name in ((self.birth, "birth"), (self.death, "death")))
         dim = _numbers(self.dim, "dim")
         if not (np.isfinite(dim).all() and (dim == np.round(dim)).all()):
@@ -83,10 +83,10 @@ class Diagrams:
             )
         if dim.size and not 0 <= dim.min() <= dim.max() <= self.max_dim:
             raise InputError(f"the bars have degrees {dim.min()} to {dim.max()}; they lie in 0 .. max_dim = {self.max_dim}")
-        if self.censored_at is not None and not math.isfinite(self.censored_at):
-            raise InputError(f"censored_at is {self.censored_at}; it is the finite threshold, or None when nothing was cut")
-        if self.scale is not None and not 0 <= self.scale < math.inf:
-            raise InputError(f"scale is {self.scale}; it is the median distance, or None when that is not known")
+        if self.censored_at is not None:
+            real_number(self.censored_at, "censored_at", -math.inf, why="the threshold, or None when nothing was cut")
+        if self.scale is not None:
+            real_number(self.scale, "scale", why="the median distance, or None when that is not known")
         object.__setattr__(self, "groups", tuple(self.groups))
         order = np.lexsort((death, birth, dim))
         for name, column in (("birth", birth), ("death", death), ("dim", dim)):
@@ -110,6 +110,8 @@ class Diagrams:
             bars: ``bars[k]`` holds the pairs (birth, death) of degree k; ``inf`` marks an open bar.
             **fields: the other attributes (``censored_at``, ``certificate``, ``scale``, ``n``, ``metric``).
         """
+        if not isinstance(bars, (Sequence, np.ndarray)) or isinstance(bars, str):
+            raise InputError(f"bars is a {type(bars).__name__}; one list of pairs (birth, death) for each degree is needed")
         if len(bars) == 0:
             raise InputError("no degree was given; at least the bars of degree 0 are needed (an empty list will do)")
         arrays = [_pairs(pairs, k) for k, pairs in enumerate(bars)]
@@ -121,6 +123,8 @@ class Diagrams:
     def __len__(self) -> int:
         return len(self.birth)
 
+    __iter__ = None  # by degrees or by bars? Degrees are d[0], d[1]; bars are rows of d.to_frame()
+
     def __getitem__(self, dim: int) -> np.ndarray:
         """The bars of one degree: a read-only float64 array ``(bars, 2)`` of births and deaths."""
         where = self._where(dim)
@@ -129,7 +133,7 @@ class Diagrams:
         return pairs
 
     def _where(self, dim: int) -> slice:
-        if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
+        if not is_whole(dim):
             raise InputError(f"a degree is an integer, not {dim!r}; d[1] are the loops")
         if not 0 <= dim <= self.max_dim:
             raise InputError(
@@ -200,7 +204,9 @@ class Diagrams:
             tight: a short loop of the same birth, homologous to the cycle before its death, with its vertices in loop
                 order; where no such loop is found (a class over Z/p need not hold one), the cycle is given as it is.
         """
-        return self._links(dim, lowest=1).cycle(bar, tight)
+        from topo_interp.homology.representatives import links_of
+
+        return links_of(self, dim, lowest=1).cycle(bar, tight)
 
     def rows(self, dim: int, bar: int, *, tight: bool = False) -> np.ndarray:
         """Rows of the store (row numbers, where the points came without) on the cycle of a bar.
@@ -217,9 +223,9 @@ class Diagrams:
             bar: number of the bar, as in ``d[dim]``.
             tight: of degree 1, see :meth:`cycle`.
         """
-        links = self._links(dim)
-        vertices = links.merge(bar) if dim == 0 else links.cycle(bar, tight).vertices
-        return vertices if links.rows is None else links.rows[vertices]
+        from topo_interp.homology.representatives import rows_of
+
+        return rows_of(self, dim, bar, tight)
 
     def cocycle(self, dim: int, bar: int, *, at: float | None = None) -> Cocycle:
         """A cocycle of one bar of degree 1: zero around every triangle of the complex at ``at``, nonzero on the bar's cycle.
@@ -231,7 +237,9 @@ class Diagrams:
 
         Cost: one pass over the edges up to ``at``.
         """
-        return self._links(dim, lowest=1).cocycle(bar, at)
+        from topo_interp.homology.representatives import links_of
+
+        return links_of(self, dim, lowest=1).cocycle(bar, at)
 
     def merge_tree(self) -> SpanningTree:
         """The merges of degree 0: ``.linkage()`` for scipy's dendrograms, ``.to_networkx()`` for a graph.
@@ -241,20 +249,9 @@ class Diagrams:
         array([[0., 1., 1., 2.],
                [2., 3., 2., 3.]])
         """
-        tree = getattr(self.provenance, "tree", None)  # of the engine "spanning-tree"
-        return tree if tree is not None else self._links(0).merge_tree()
+        from topo_interp.homology.representatives import merge_tree_of
 
-    def _links(self, dim: int, lowest: int = 0) -> LinksProvenance:
-        from topo_interp.homology.cycles import LinksProvenance
-
-        if not isinstance(self.provenance, LinksProvenance):
-            raise InputError(
-                "these diagrams do not remember what cycles are read from (the engine was not 'links', or landmarks or weights "
-                "were used, or they were saved, sent or changed): use ti.Rips(max_dim=1)(cloud, engine='links')"
-            )
-        if dim not in (0, 1) or dim < lowest or (dim == 1 and self.max_dim < 1):
-            raise InputError(f"cycles of degree {dim!r} are not known; d.cycle(1, bar) are the loops of ti.Rips(max_dim=1)")
-        return self.provenance
+        return merge_tree_of(self)
 
     def __repr__(self) -> str:
         counts = [np.count_nonzero(self.dim == k) for k in range(self.max_dim + 1)]
@@ -309,21 +306,9 @@ class Diagrams:
             open_death: the death to write for censored bars, for instance ``d.censored_at``; without it, censored bars
                 are an error, because giotto-tda has no way of saying that a bar was cut.
         """
-        if open_death is None and any(self.censored(k).any() for k in range(self.max_dim + 1)):
-            raise InputError(
-                "giotto-tda's arrays can not say that a bar was cut by the threshold: "
-                "close such bars with to_giotto(open_death=d.censored_at), or compute without a threshold"
-            )
-        if open_death is not None and not np.max(self.birth, initial=-math.inf) <= open_death < math.inf:
-            raise InputError(f"open_death is {open_death}; it is finite and not before any birth, such as d.censored_at")
-        parts = []
-        for k in range(self.max_dim + 1):
-            pairs = self[k][~self.essential(k)]
-            if open_death is not None:
-                pairs = np.where(np.isinf(pairs), open_death, pairs)
-            pairs = pairs if len(pairs) else np.zeros((1, 2))
-            parts.append(np.column_stack((pairs, np.full(len(pairs), float(k)))))
-        return np.concatenate(parts)[np.newaxis]
+        from topo_interp.homology.interop import giotto_array
+
+        return giotto_array(self, open_death)
 
     @classmethod
     def from_giotto(cls, array: Any, *, reduced: bool = True) -> Diagrams:
@@ -335,20 +320,9 @@ class Diagrams:
             array: births, deaths and degrees; for a collection give one sample, ``array[i]``.
             reduced: True (giotto-tda's default) puts back the essential bar of degree 0 that giotto-tda leaves out.
         """
-        rows = np.asarray(array, dtype=np.float64)
-        if rows.ndim == 3 and len(rows) == 1:
-            rows = rows[0]
-        if rows.ndim != 2 or rows.shape[1] != 3 or len(rows) == 0:
-            raise InputError(
-                f"the array has shape {np.shape(array)}; (1, bars, 3) or (bars, 3) is needed: give one sample, array[i]"
-            )
-        dims = rows[:, 2]
-        if not (np.isfinite(dims).all() and (dims == np.round(dims)).all() and dims.min() >= 0):
-            raise InputError("the third column of the array is the degree; it holds something else than integers >= 0")
-        bars = [rows[dims == k, :2] for k in range(int(dims.max()) + 1)]
-        if reduced:
-            bars[0] = np.concatenate((bars[0], [[0.0, math.inf]]))
-        return cls.from_bars(bars, certificate=_unknown_origin("giotto-tda"))
+        from topo_interp.homology.interop import diagrams_of_giotto
+
+        return diagrams_of_giotto(array, reduced)
 
     def save(self, path: str | Path) -> None:
         """Writes the bars and the certificate; the suffix chooses ``.npz`` or ``.safetensors``."""
@@ -382,11 +356,7 @@ def same_bars(a: Diagrams, b: Diagrams) -> bool:
     for name, diagrams in (("a", a), ("b", b)):
         if not isinstance(diagrams, Diagrams):
             raise InputError(f"{name} is a {type(diagrams).__name__}; ti.Diagrams are needed, such as ti.Diagrams.from_bars(...)")
-    return a.max_dim == b.max_dim and _multiset(a.to_gudhi()) == _multiset(b.to_gudhi())
-
-
-def _multiset(bars: Iterable[tuple[int, tuple[float, float]]]) -> Counter[tuple[int, tuple[float, float]]]:
-    return Counter(bars)
+    return a.max_dim == b.max_dim and Counter(a.to_gudhi()) == Counter(b.to_gudhi())
 
 
 def _numbers(column: Any, name: str) -> np.ndarray:
@@ -407,7 +377,3 @@ def _pairs(pairs: Any, dim: int) -> np.ndarray:
     if array.ndim != 2 or array.shape[1] != 2:
         raise InputError(f"the bars of degree {dim} have shape {array.shape}; (bars, 2) is needed: pairs (birth, death)")
     return _numbers(array, f"degree {dim}")
-
-
-def _unknown_origin(source: str) -> Certificate:
-    return Certificate(terms=(Term(f"bars taken over from {source}", math.inf, math.inf),), status=Status.BOUNDED, engine=source)

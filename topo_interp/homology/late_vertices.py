@@ -25,24 +25,20 @@ def with_late_vertices(raw: RawBars, weighted: WeightedEdges, threshold: float |
 
 
 def _components(weighted: WeightedEdges, cut: float) -> np.ndarray:
+    from scipy.cluster.hierarchy import DisjointSet
+
     births = weighted.births.astype(np.float64).tolist()
-    parent = list(range(len(births)))
+    parts, oldest = DisjointSet(range(len(births))), list(range(len(births)))  # the latter of the root of each part
     death = [math.inf] * len(births)
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
     tree = spanning_tree(weighted.edges)
     for (i, j), length in zip(tree.edges.tolist(), tree.lengths.tolist(), strict=True):
         if length > cut:
             break
-        older, younger = root(i), root(j)
+        older, younger = oldest[parts[i]], oldest[parts[j]]
         if births[younger] < births[older]:
             older, younger = younger, older
-        parent[younger] = older
+        parts.merge(i, j)
+        oldest[parts[i]] = older
         death[younger] = length
     bars = np.column_stack((births, death))
     return bars[bars[:, 0] <= cut]

@@ -42,6 +42,8 @@ import numpy as np
 from topo_interp._errors import InputError
 from topo_interp.geometry.distance_matrix import DistanceMatrix, pair_ends, pair_position
 from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.forest import rooted_forest
+from topo_interp.homology.representatives import links_of
 from topo_interp.homology.rips import Rips
 
 __all__ = ["Agreement", "Loops", "Verdict", "agreement", "loops_recipe"]
@@ -92,7 +94,7 @@ class Loops:
 
     def __init__(self, diagrams: Diagrams) -> None:
         self.diagrams = diagrams
-        self._provenance = diagrams._links(1)
+        self._provenance = links_of(diagrams, 1)
         self.matrix: DistanceMatrix = self._provenance.matrix
         self.field = int(self._provenance.result.field)
         self.bound = diagrams.certificate.bottleneck_bound
@@ -161,10 +163,10 @@ class Loops:
             if self._cut[bar] or np.count_nonzero(provenance.matrix.condensed == self.ends[bar]) == 1:
                 ends_with &= self.ends != self.ends[bar]  # one pair (or the threshold) ends both, whatever its length is
             tied = (np.abs(self.births - self.births[bar]) <= near) | ends_with
-            birth, relation, *_ = provenance._bar(bar)
+            birth, relation, *_ = provenance.representation(bar)
             found = []
             for other in np.flatnonzero(others & tied).tolist():
-                its_birth, its_relation, *_ = provenance._bar(other)
+                its_birth, its_relation, *_ = provenance.representation(other)
                 if birth in its_relation or its_birth in relation:
                     found.append(other)
             own = self._closed(birth)
@@ -173,14 +175,14 @@ class Loops:
                 found += [
                     other
                     for other in np.flatnonzero(others).tolist()
-                    if other not in found and np.isin(self._closed(provenance._bar(other)[0]), loose).any()
+                    if other not in found and np.isin(self._closed(provenance.representation(other)[0]), loose).any()
                 ]
             self._rivals[bar] = found
         return self._rivals[bar]
 
     def _closed(self, birth: int) -> np.ndarray:
         """Places of the pairs of the cycle that a birth edge closes in the spanning forest, the birth edge first."""
-        edges, _ = self._provenance._closed(np.array([birth]), np.array([1]))
+        edges, _ = self._provenance.closed(np.array([birth]), np.array([1]))
         return pair_position(edges.min(axis=1), edges.max(axis=1), self._provenance.matrix.n)
 
     def sees(self, bar: int, cycle: tuple[np.ndarray, np.ndarray]) -> bool:
@@ -236,29 +238,21 @@ class _CommonCycles:
 
     def __init__(self, order: np.ndarray, n: int, cochains: np.ndarray, p: int) -> None:
         from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
+        from scipy.sparse.csgraph import minimum_spanning_tree
 
         self.n, self.order = n, order
         i, j = self.ends = pair_ends(order, n)
         forest = minimum_spanning_tree(coo_array((np.arange(1.0, len(order) + 1), (i, j)), shape=(n, n)).tocsr())
         self.tree = np.sort(forest.data).astype(np.int64) - 1  # places in the order
-        _, part = connected_components(forest, directed=False)
-        roots = np.unique(part, return_index=True)[1]
-        # One more vertex joined to every component, so that one walk reaches all.
-        row, column = np.concatenate((i[self.tree], np.full(len(roots), n))), np.concatenate((j[self.tree], roots))
-        walk, parent = breadth_first_order(
-            coo_array((np.ones(len(row)), (row, column)), shape=(n + 1, n + 1)).tocsr(), n, directed=False
-        )
-        parent = parent.astype(np.int64)
-        parent[[*roots, n]] = -1
-        place = np.full(n + 1, -1, dtype=np.int64)
+        parent, walk = rooted_forest(np.column_stack((i[self.tree], j[self.tree])), n)
+        place = np.full(n, -1, dtype=np.int64)
         child_is_second = parent[j[self.tree]] == i[self.tree]
         child = np.where(child_is_second, j[self.tree], i[self.tree])
         place[child] = self.tree
-        step = np.zeros((n + 1, 2), dtype=np.int64)
+        step = np.zeros((n, 2), dtype=np.int64)
         step[child] = np.where(child_is_second[:, None], 1, -1) * cochains[self.tree]
-        potential = np.zeros((n + 1, 2), dtype=np.int64)
-        for v in walk[1:].tolist():
+        potential = np.zeros((n, 2), dtype=np.int64)
+        for v in walk.tolist():
             if parent[v] >= 0:
                 potential[v] = potential[parent[v]] + step[v]
         values = (cochains - potential[j] + potential[i]) % p
