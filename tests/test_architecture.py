@@ -13,8 +13,8 @@ from pathlib import Path
 
 # Each layer may import itself and the layers before it. The last holds the programs.
 LAYERS = [
-    {"_archive", "_arguments", "_errors", "_memory", "_native", "_rows", "_value", "_writing", "certificate", "point_cloud"},
-    {"arrays", "metrics", "progress"},
+    {"_archive", "_arguments", "_errors", "_memory", "_native", "_value", "_writing", "certificate"},
+    {"_rows", "arrays", "metrics", "point_cloud", "progress"},
     {"activations"},
     {"geometry", "shapes"},
     {"homology"},

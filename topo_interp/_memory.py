@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from topo_interp._arguments import is_whole
 from topo_interp._errors import InputError
 
 __all__ = ["free_bytes", "parse_bytes", "readable"]
@@ -22,8 +23,8 @@ def parse_bytes(amount: Any) -> int:
     >>> parse_bytes("1.5 GB"), parse_bytes(4096)
     (1500000000, 4096)
     """
-    if isinstance(amount, int) and not isinstance(amount, bool) and amount > 0:
-        return amount
+    if is_whole(amount) and amount > 0:
+        return int(amount)
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?b)\s*", str(amount).lower())
     if not isinstance(amount, str) or found is None or found[2] not in _UNITS:
         raise InputError(f"{amount!r} is no amount of memory; write bytes as an integer, or text such as '4GB' or '512MiB'")

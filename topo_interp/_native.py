@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError, MissingEngineError
 
 try:
@@ -17,7 +18,9 @@ except ImportError as error:  # the bare source folder, or a broken build
         f"source folder {Path(__file__).resolve().parent}"
     ) from error
 
-__all__ = ["build_info", "cpu", "cuda_device", "cuda_module", "default_threads", "device_number"]
+__all__ = ["build_info", "cpu", "cuda_device", "cuda_module", "default_threads", "device_number", "threads_or_default"]
+
+_MOST_THREADS = 2**15  # no result depends on their number, and the kernels take fewer still
 
 
 def default_threads() -> int:
@@ -25,6 +28,17 @@ def default_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, os.cpu_count() or 1)
+
+
+def threads_or_default(threads: int | None) -> int:
+    """``threads`` as given, or every core of this process.
+
+    >>> threads_or_default(3)
+    3
+    """
+    if threads is None:
+        return default_threads()
+    return min(whole_number(threads, "threads", 1, why="None for all cores"), _MOST_THREADS)
 
 
 def build_info() -> dict[str, str]:

@@ -85,7 +85,10 @@ def value_from_dict(plain: dict[str, Any]) -> Value:
 
 def value_from_json(text: str) -> Value:
     """The value behind :meth:`Value.to_json`."""
-    plain = json.loads(text)
+    try:
+        plain = json.loads(text)
+    except (TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"the text of a value is no JSON: {error}; give what to_json wrote") from None
     if not isinstance(plain, dict):
         raise InputError(f"a value's JSON is an object with a 'kind', not a {type(plain).__name__}")
     return value_from_dict(plain)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._native import cpu, default_threads
-from topo_interp.point_cloud import PointCloud
 
 __all__ = ["as_points"]
 
@@ -41,8 +41,11 @@ def as_points(x: Any, *, name: str = "x") -> np.ndarray:
 
 def as_matrix(x: Any, *, name: str) -> np.ndarray:
     """Like :func:`as_points` without the look for NaN and infinity."""
-    if isinstance(x, PointCloud):
-        x = x.points
+    return widened(as_given(x, name=name), name=name)
+
+
+def as_given(x: Any, *, name: str) -> np.ndarray:
+    """The array behind the input, as it is: two axes with at least one entry each, of whatever type."""
     array = _from_torch(x, name) if _is_torch(x) else _from_numpy(x, name)
     if array.ndim != 2:
         hint = "reshape one observation with x[None, :] and one coordinate with x[:, None]"
@@ -51,7 +54,7 @@ def as_matrix(x: Any, *, name: str) -> np.ndarray:
         raise InputError(f"{name} has shape {array.shape}; two axes (rows, coordinates) are needed: {hint}")
     if 0 in array.shape:
         raise InputError(f"{name} has shape {array.shape}; at least one row and one coordinate are needed")
-    return _widened(array, name)
+    return array
 
 
 def require_finite(points: np.ndarray, *, name: str) -> float:
@@ -80,10 +83,17 @@ def _is_torch(x: Any) -> bool:
 
 
 def _from_torch(x: Any, name: str) -> np.ndarray:
+    if x.device.type == "meta":
+        raise InputError(f"{name} is a tensor on meta, which has a shape and no numbers; give one that was computed")
     if x.device.type != "cpu":
         raise InputError(f"{name} is a tensor on {x.device}; move it with {name}.cpu(), or say device={str(x.device)!r} where that is taken")
-    if str(x.layout) != "torch.strided" or x.is_quantized or x.is_nested:
-        raise InputError(f"{name} is a sparse, nested or quantized tensor; a dense one is needed, e.g. {name}.to_dense()")
+    for unfit, kind, call in (
+        (x.is_quantized, "quantized", "dequantize()"),
+        (x.is_nested, "nested", "to_padded_tensor(0.0)"),
+        (str(x.layout) != "torch.strided", "sparse", "to_dense()"),
+    ):
+        if unfit:
+            raise InputError(f"{name} is a {kind} tensor; a dense one of numbers is needed: {name}.{call}")
     x = x.detach().resolve_conj().resolve_neg()
     if str(x.dtype) == "torch.bfloat16":
         out = np.empty(tuple(x.shape), dtype=np.float32)
@@ -101,13 +111,23 @@ def _from_numpy(x: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} is a masked array; fill it or drop the masked rows: np.ma.compress_rows({name})")
     if hasattr(x, "tocsr"):
         raise InputError(f"{name} is a sparse matrix; a dense array is needed: {name}.toarray()")
+    if isinstance(x, Mapping):
+        one = f"; give one of them: {name}[{next(iter(x))!r}]" if x else ""
+        raise InputError(f"{name} is a {type(x).__name__} of {len(x)} array{'' if len(x) == 1 else 's'}{one}")
+    needed = f"{name} is a {type(x).__name__}; points (rows, coordinates) are needed: an array, a tensor, a data frame or a ti.PointCloud"
+    if type(x).__module__.startswith("topo_interp.") and not hasattr(x, "__array__"):
+        raise InputError(needed)
     try:
-        return np.asarray(x)
+        array = np.asarray(x)
     except ValueError as error:
         raise InputError(f"{name} is no rectangular array of numbers ({error}); give rows of equal length") from None
+    if array.ndim == 0 and array.dtype == object:
+        raise InputError(needed)
+    return array
 
 
-def _widened(array: np.ndarray, name: str) -> np.ndarray:
+def widened(array: np.ndarray, *, name: str) -> np.ndarray:
+    """The array in C order as float32 or float64, without a copy where it is that; an error where it holds no real numbers."""
     dtype = array.dtype
     if dtype.type in (np.float32, np.float64):
         return np.require(array, dtype.type, ["C_CONTIGUOUS", "ALIGNED"])

@@ -40,7 +40,7 @@ class Metric(Value, kind="metric"):
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or self.name not in _TABLE:
-            near = difflib.get_close_matches(str(self.name), _TABLE, n=1)
+            near = difflib.get_close_matches(self.name, _TABLE, n=1) if isinstance(self.name, str) else ()
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise InputError(f"no metric is called {self.name!r}; {hint}known: {', '.join(_TABLE)}")
 
@@ -67,6 +67,8 @@ def get_metric(metric: str | Metric) -> Metric:
     Raises:
         InputError: no metric has this name; the nearest name is in the message.
     """
+    if hasattr(metric, "distance_matrix"):
+        raise InputError(f"{metric} is a metric of whole clouds; call it: {metric}(points) is a ti.DistanceMatrix")
     return metric if isinstance(metric, Metric) else Metric(metric)
 
 

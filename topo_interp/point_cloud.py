@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp.arrays import as_given, require_finite, widened
 
 __all__ = ["PointCloud"]
 
@@ -34,33 +35,14 @@ class PointCloud:
     groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        try:
-            points = np.asarray(self.points)
-        except ValueError as error:
-            raise InputError(f"points are no rectangular array of numbers ({error}); give rows of equal length") from None
+        given = as_given(self.points, name="points")
+        wide = widened(given, name="points")
+        require_finite(wide, name="points")
+        points = given if given.dtype.itemsize <= 2 and given.dtype.kind not in "iub" else wide  # half floats stay as captured
         if not isinstance(self.site, str):
             raise InputError(f"site is {self.site!r}; it is a module path, a string")
-        if points.dtype == object or np.issubdtype(points.dtype, np.complexfloating) or points.dtype.kind in "USMm":
-            raise InputError(f"points have dtype {points.dtype}; give real numbers")
-        if points.ndim != 2:
-            raise InputError(
-                f"points have shape {points.shape}; two axes (rows, coordinates) are needed: reshape with "
-                "x.reshape(len(x), -1) or choose a row selector such as ti.mean_pool()"
-            )
-        if points.shape[0] == 0 or points.shape[1] == 0:
-            raise InputError(f"points have shape {points.shape}; at least one row and one coordinate are needed")
-        if points.dtype.kind in "bui":
-            wide = points.astype(np.float64)
-            if points.dtype.kind != "b" and not np.array_equal(wide.astype(points.dtype), points):
-                raise InputError(f"points of dtype {points.dtype} hold integers that float64 can not represent exactly")
-            points = wide
-        finite = np.isfinite(points.astype(np.float32) if points.dtype.itemsize < 4 else points).all(axis=1)
-        if not finite.all():
-            bad = int(np.flatnonzero(~finite)[0])
-            raise InputError(
-                f"row {bad} has a NaN or an infinity ({int((~finite).sum())} of {len(points)} rows do); "
-                "drop such rows with x[np.isfinite(x).all(axis=1)]"
-            )
+        if isinstance(self.groups, str) or not all(isinstance(name, str) for name in self.groups):
+            raise InputError(f"groups is {self.groups!r}; names of columns are needed, such as groups=({str(self.groups)!r},)")
         rows = np.arange(len(points), dtype=np.int64) if self.rows is None else np.asarray(self.rows)
         if rows.shape != (len(points),) or rows.dtype.kind not in "iu":
             raise InputError(f"rows have shape {rows.shape} and dtype {rows.dtype}; {len(points)} integers are needed")

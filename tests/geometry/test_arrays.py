@@ -29,6 +29,26 @@ def test_values_survive_and_dtypes_widen(dtype, wide):
     assert (points == given.astype(np.float64)).all()
 
 
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")  # deprecated, and still what some models give
+def test_a_quantized_tensor_has_a_call_of_its_own():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ti.InputError, match=r"x is a quantized tensor; .* x.dequantize\(\)"):
+        as_points(torch.quantize_per_tensor(torch.zeros(2, 3), 0.1, 0, torch.qint8))
+
+
+def test_a_cloud_takes_what_points_are_taken_from():
+    torch = pytest.importorskip("torch")
+    base = torch.arange(24, dtype=torch.float32).reshape(4, 6) / 8
+    for tensor in (base, base.bfloat16(), base.clone().requires_grad_(), base.T, base.int()):
+        cloud = ti.PointCloud(tensor)
+        assert (cloud.points == tensor.detach().double().numpy()).all() and not cloud.points.flags.writeable
+    with pytest.raises(ti.InputError, match="points is a tensor on meta"):
+        ti.PointCloud(base.to("meta"))
+    half = GRID.astype(ml_dtypes.bfloat16)
+    assert ti.PointCloud(half).points.dtype == half.dtype  # as captured
+    assert np.shares_memory(ti.PointCloud(half).points, half)
+
+
 def test_what_fits_is_not_copied():
     for dtype in (np.float32, np.float64):
         given = GRID.astype(dtype)
@@ -66,8 +86,8 @@ def test_torch_tensors():
     special = torch.tensor([[1e-40, -0.0, 3.3e38, 1.0078125]]).bfloat16()
     assert as_points(special).tobytes() == special.float().numpy().tobytes()
     for bad, message in (
-        (torch.zeros(2, 3, device="meta"), r"tensor on meta; move it with x.cpu\(\)"),
-        (base.to_sparse(), "sparse, nested or quantized"),
+        (torch.zeros(2, 3, device="meta"), "tensor on meta, which has a shape and no numbers"),
+        (base.to_sparse(), r"sparse tensor; .* x.to_dense\(\)"),
         (torch.zeros(3, dtype=torch.bfloat16), "two axes"),
         (torch.zeros(2, 2, dtype=torch.complex64), "dtype complex64; real numbers"),
         (torch.tensor([[1.0], [float("nan")]]).bfloat16(), "row 1 of x has a NaN"),

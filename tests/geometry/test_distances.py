@@ -150,27 +150,33 @@ def test_two_clouds(metric):
     assert ti.pairwise_distances(x, y.astype(np.float64), metric=metric).dtype == np.float64
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chordal", "angular", "hamming"])
-def test_bytes_do_not_depend_on_the_threads(metric):
-    for n in (1, 2, 257, 1501):
-        for d in (1, 3, 17, 768, 4096):
-            if n * n * d > 4e9 and metric != "euclidean":
-                continue
-            x = cloud("spectrum", n, d)
-            first = ti.pairwise_distances(x, metric=metric, threads=1)
-            assert (first == first.T).all() and not first.diagonal().any()
-            for threads in (2, 3, 7):
-                assert ti.pairwise_distances(x, metric=metric, threads=threads).tobytes() == first.tobytes(), (n, d, threads)
-
-
-@pytest.mark.parametrize("d", [17, 768])
-@pytest.mark.parametrize("metric", METRICS)
-def test_every_metric_is_symmetric_with_the_same_bytes_for_all_threads(metric, d):
-    x = cloud("spectrum", 257, d)
+def require_same_bytes(metric, n, d):
+    x = cloud("spectrum", n, d)
     first = ti.pairwise_distances(x, metric=metric, threads=1)
-    assert (first == first.T).all() and not first.diagonal().any() and first[0, 1:].all()
+    assert (first == first.T).all() and not first.diagonal().any()
     for threads in (2, 3, 7):
-        assert ti.pairwise_distances(x, metric=metric, threads=threads).tobytes() == first.tobytes(), threads
+        assert ti.pairwise_distances(x, metric=metric, threads=threads).tobytes() == first.tobytes(), (n, d, threads)
+
+
+def usable(metric, d):
+    return d >= {"correlation": 3}.get(metric, 1)  # of fewer coordinates a row is constant, or all rows have one direction
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_bytes_do_not_depend_on_the_threads(metric):
+    for n in (1, 2, 257):
+        for d in filter(lambda d: usable(metric, d), (1, 3, 17, 768, 4096)):
+            require_same_bytes(metric, n, d)
+    require_same_bytes(metric, 1501, 17)
+    assert ti.pairwise_distances(cloud("spectrum", 257, 17), metric=metric)[0, 1:].all()
+
+
+@pytest.mark.slow  # half a minute for all metrics: the largest sizes, which the promise names
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("d", [1, 3, 768, 4096])
+def test_bytes_do_not_depend_on_the_threads_at_the_largest_sizes(metric, d):
+    if usable(metric, d):
+        require_same_bytes(metric, 1501, d)
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -299,17 +305,18 @@ def test_interrupt_is_answered_at_once():
         import numpy as np
         import topo_interp as ti
         x = np.random.default_rng(0).standard_normal((9000, 3000)).astype(np.float32)
-        sent = []
+        sent, delays = [], []
         def interrupt():
-            time.sleep(0.5)
             sent.append(time.perf_counter())
             os.kill(os.getpid(), signal.SIGINT)
-        threading.Thread(target=interrupt).start()
-        try:
-            while True:
-                ti.pairwise_distances(x, metric=METRIC, threads=2)
-        except KeyboardInterrupt:
-            print(time.perf_counter() - sent[0])
+        for wait in (0.3, 0.4, 0.5):
+            threading.Timer(wait, interrupt).start()
+            try:
+                while True:
+                    ti.pairwise_distances(x, metric=METRIC, threads=2)
+            except KeyboardInterrupt:
+                delays.append(time.perf_counter() - sent[-1])
+        print(sorted(delays)[1])
     """
     for metric in ("manhattan", "euclidean"):
         script = textwrap.dedent(code).replace("METRIC", repr(metric))
@@ -318,12 +325,4 @@ def test_interrupt_is_answered_at_once():
             [sys.executable, "-c", script], capture_output=True, text=True, timeout=100, env=environment, check=False
         )
         assert done.returncode == 0, done.stderr
-        assert float(done.stdout) < 0.1 * patience(), done.stdout
-
-
-def patience() -> float:
-    """1 on a free machine; more where others use the cores, so that a deadline means the same."""
-    start, used = time.perf_counter(), time.process_time()
-    sum(range(2_000_000))
-    share = (time.process_time() - used) / (time.perf_counter() - start)
-    return max(1.0, min(4.0, 1.5 / share))
+        assert float(done.stdout) < 0.1, f"the median of three: {done.stdout}"

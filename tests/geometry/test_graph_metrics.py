@@ -260,8 +260,8 @@ def test_memory_counts_the_squares():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ti.effective_resistance(0), "at least 1"),
-        (lambda: ti.effective_resistance(2.5), "integer"),
+        (lambda: ti.effective_resistance(0), "k, the number of neighbors, is 0; a whole number >= 1"),
+        (lambda: ti.effective_resistance(2.5), "is 2.5; a whole number"),
         (lambda: ti.effective_resistance(3, corrected="yes"), "True or False"),
         (lambda: ti.diffusion(3, 0.5), "number of steps"),
         (lambda: ti.geodesic(3, metric="euclidian"), "did you mean 'euclidean'"),

@@ -94,14 +94,39 @@ def test_saved_diagrams_come_back_whole(cut, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_a_cut_off_or_foreign_file_is_an_error(cut, tmp_path, suffix):
+def test_a_cut_off_or_foreign_file_is_an_error(cut, tmp_path, suffix, monkeypatch):
     path = tmp_path / f"diagrams{suffix}"
     cut.save(path)
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ti.InputError, match="does not hold diagrams"):
         ti.Diagrams.load(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ti.InputError, match="there are no diagrams at .*nothing"):
         ti.Diagrams.load(tmp_path / f"nothing{suffix}")
+    # A save that is cut off leaves the old file.
+    cut.save(path)
+    with pytest.raises(RuntimeError, match="cut off"), monkeypatch.context() as patch:
+        patch.setattr("numpy.savez" if suffix == ".npz" else "safetensors.numpy.save_file", cut_off)
+        ti.Diagrams.from_bars([[]]).save(path)
+    assert len(ti.Diagrams.load(path)) == len(cut) and [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def cut_off(first, second=None, **_):
+    """Writes half of something to whichever of its arguments is a path, and stops."""
+    for path in (first, second):
+        if hasattr(path, "write_bytes"):
+            path.write_bytes(b"half")
+    raise RuntimeError("cut off")
+
+
+def test_a_file_with_pickled_objects_is_refused_in_our_words(tmp_path):
+    np.savez(tmp_path / "objects.npz", header=np.array([{}], dtype=object))
+    with pytest.raises(ti.InputError, match="it is damaged, or another file$"):
+        ti.Diagrams.load(tmp_path / "objects.npz")
+
+
+def test_diagrams_are_no_sequence(cut):
+    with pytest.raises(TypeError, match="not iterable"):
+        list(cut)
 
 
 def test_another_suffix_or_format_is_an_error(cut, tmp_path):

@@ -176,13 +176,13 @@ def test_a_distance_matrix_fits_its_recipe(cloud):
         ({"metric": 3}, "give a name from ti.metrics.table"),
         ({"steps": ("centered",)}, r"such as steps=\(ti.centered\(\), ti.pca\(50\)\)"),
         ({"steps": (ti.centered,)}, "a tuple of steps is needed"),
-        ({"max_dim": -1}, "an integer >= 0"),
-        ({"max_dim": 1.0}, "an integer >= 0"),
+        ({"max_dim": -1}, "max_dim is -1; a whole number >= 0"),
+        ({"max_dim": 1.0}, "max_dim is 1.0; a whole number"),
         ({"field": 4}, "field is 4; Z/p is a field for a prime p"),
         ({"field": 1}, "a prime p"),
-        ({"threshold": -0.5}, "a distance >= 0"),
-        ({"threshold": math.nan}, "a distance >= 0"),
-        ({"threshold": "1"}, "a distance >= 0"),
+        ({"threshold": -0.5}, "threshold is .*; a finite number >= 0 is needed .or None for the whole filtration"),
+        ({"threshold": math.nan}, "threshold is .*; a finite number >= 0 is needed .or None for the whole filtration"),
+        ({"threshold": "1"}, "threshold is .*; a finite number >= 0 is needed .or None for the whole filtration"),
     ],
 )
 def test_errors_say_what_to_type(arguments, message):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
-from topo_interp._native import cpu
+from topo_interp._native import cpu, threads_or_default
 from topo_interp.arrays import as_matrix, require_finite
 from topo_interp.geometry._device import DevicePoints, budget_errors, device_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -21,7 +21,6 @@ from topo_interp.geometry.distances import (
     requested_isa,
     require_directions,
     scale_back,
-    threads_or_default,
 )
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.progress import progress as progress_line

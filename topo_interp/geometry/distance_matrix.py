@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
-from topo_interp._native import cpu, default_threads
+from topo_interp._native import cpu, default_threads, threads_or_default
+from topo_interp._value import Value
 from topo_interp.arrays import as_matrix, as_points, require_finite
 from topo_interp.geometry._device import budget_errors, device_points
 from topo_interp.geometry.distances import (
@@ -17,9 +19,8 @@ from topo_interp.geometry.distances import (
     ready_for_device,
     requested_isa,
     require_directions,
-    require_memory,
+    require_half_matrix,
     scale_back,
-    threads_or_default,
 )
 from topo_interp.metrics import Metric, get_metric
 from topo_interp.point_cloud import array_digest
@@ -51,9 +52,9 @@ class DistanceMatrix:
 
     def __post_init__(self) -> None:
         condensed = np.asarray(self.condensed)
-        if not isinstance(self.n, (int, np.integer)) or isinstance(self.n, bool) or self.n < 1:
-            raise InputError(f"n is {self.n!r}; a distance matrix has a whole number of points, at least one")
-        n = int(self.n)
+        n = whole_number(self.n, "n", 1, why="the number of points")
+        if not isinstance(self.metric, (str, Value)):
+            raise InputError(f"metric is {self.metric!r}; the name of the dissimilarity is needed, such as 'precomputed', or a metric value")
         if condensed.dtype != np.float32 or condensed.shape != (n * (n - 1) // 2,):
             raise InputError(
                 f"condensed has dtype {condensed.dtype} and shape {condensed.shape}; float32 of shape "
@@ -88,7 +89,7 @@ class DistanceMatrix:
         shift = common_exponent(points.dtype, require_finite(points, name="x"), metric)
         require_directions(points, metric, name="x")
         n = len(points)
-        require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32")
+        require_half_matrix(n)
         points = in_range(points, metric, shift)
         condensed = np.empty(n * (n - 1) // 2, dtype=np.float32)
         rounding = cpu.condensed(points, condensed, metric.name, threads_or_default(threads), isa=requested_isa())
@@ -106,7 +107,7 @@ class DistanceMatrix:
     def _from_device(cls, x: Any, metric: Metric, device: str) -> DistanceMatrix:
         points = device_points(x, device, name="x")
         n = len(points)
-        require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32")
+        require_half_matrix(n)
         shift = common_exponent(points.dtype, points.largest, metric)
         rows = ready_for_device(points, metric, shift, name="x")
         condensed = np.empty(n * (n - 1) // 2, dtype=np.float32)
@@ -134,7 +135,9 @@ class DistanceMatrix:
                 f"entries ({i}, {j}) and ({j}, {i}) differ: {square[i, j]} and {square[j, i]}; symmetrize with "
                 "(square + square.T) / 2 if the difference is rounding"
             )
-        exact = np.concatenate([square[i, i + 1 :] for i in range(n)])
+        from scipy.spatial.distance import squareform
+
+        exact = squareform(square, checks=False)
         with np.errstate(over="ignore"):  # an infinity is refused below, with its rows
             condensed = exact.astype(np.float32)
         if not np.isfinite(condensed).all():

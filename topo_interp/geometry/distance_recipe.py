@@ -10,7 +10,7 @@ from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.geometry.cloud_metric import CloudMetric
 from topo_interp.geometry.distance_matrix import DistanceMatrix
-from topo_interp.geometry.steps import Step
+from topo_interp.geometry.steps import Step, as_steps
 from topo_interp.metrics import Metric, get_metric
 
 __all__ = ["Distances"]
@@ -37,10 +37,7 @@ class Distances(Value, kind="distances"):
             object.__setattr__(self, "metric", get_metric(self.metric).name)
         elif not isinstance(self.metric, CloudMetric):
             raise InputError(f"metric is {self.metric!r}; give a name from ti.metrics.table() or a metric value")
-        steps = (self.steps,) if isinstance(self.steps, Step) else tuple(self.steps)
-        if not all(isinstance(step, Step) for step in steps):
-            raise InputError(f"steps is {self.steps!r}; a tuple of steps is needed, such as steps=(ti.centered(), ti.pca(50))")
-        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "steps", as_steps(self.steps))
 
     def __call__(self, cloud: Any) -> DistanceMatrix:
         """The distances of the rows."""

@@ -10,13 +10,17 @@ import numpy as np
 
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, readable
-from topo_interp._native import cpu, default_threads
+from topo_interp._native import cpu, threads_or_default
 from topo_interp.arrays import as_matrix, require_finite
 from topo_interp.geometry._device import DevicePoints, budget_errors, device_points
 from topo_interp.metrics import Metric, get_metric
 
 __all__ = ["pairwise_distances"]
 
+_FEWER_PAIRS = (
+    "take fewer rows, use ti.DistanceMatrix.from_points, which stores each pair once, or distances by blocks of rows: "
+    "pairwise_distances(x[i:j], x)"
+)
 # Metrics that do not see the length of a row.
 _OF_DIRECTIONS = ("cosine", "chordal", "angular", "correlation")
 
@@ -72,7 +76,7 @@ def pairwise_distances(
     if b is not None:
         require_directions(b, metric, name="y")
     shape = (len(a), len(a) if b is None else len(b))
-    require_memory(shape[0] * shape[1] * a.itemsize, f"a matrix of {shape[0]} x {shape[1]} {a.dtype}")
+    require_memory(shape[0] * shape[1] * a.itemsize, f"a matrix of {shape[0]} x {shape[1]} {a.dtype}", _FEWER_PAIRS)
     shift = common_exponent(a.dtype, largest, metric)
     a, b = in_range(a, metric, shift), None if b is None else in_range(b, metric, shift)
     out = np.empty(shape, dtype=a.dtype)
@@ -90,7 +94,7 @@ def _on_device(x: Any, y: Any, metric: Metric, device: str) -> Any:
         a, b = _alike(a, b)
     shape = (len(a), len(a if b is None else b))
     if a.library is None:
-        require_memory(shape[0] * shape[1] * a.dtype.itemsize, f"a matrix of {shape[0]} x {shape[1]} {a.dtype}")
+        require_memory(shape[0] * shape[1] * a.dtype.itemsize, f"a matrix of {shape[0]} x {shape[1]} {a.dtype}", _FEWER_PAIRS)
     largest = max(a.largest, 0.0 if b is None else b.largest)
     shift = common_exponent(a.dtype, largest, metric)
     rows, others = ready_for_device(a, metric, shift, name="x"), None if b is None else ready_for_device(b, metric, shift, name="y")
@@ -132,19 +136,10 @@ def ready_for_device(points: DevicePoints, metric: Metric, shift: int, *, name: 
     if metric.name in _OF_DIRECTIONS:
         empty = points.rows_without_direction(metric.name)
         if empty is not None and empty.any():
-            raise _no_direction(empty, metric, name)
+            raise no_direction(empty, name, constant=metric.name == "correlation")
         if points.dtype == np.float64 and not 2.0**-300 < points.largest < 2.0**300:
             raise InputError(f"the largest entry of {name} is {points.largest:.3g}; divide {name} by it, which changes no direction")
     return points.array * 2.0 ** -(shift // 2) * 2.0 ** -(shift - shift // 2) if shift else points.array
-
-
-def threads_or_default(threads: int | None) -> int:
-    """``threads`` as given, or every core of this process."""
-    if threads is None:
-        return default_threads()
-    if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or threads < 1:
-        raise InputError(f"threads is {threads!r}; a whole number >= 1 is needed, or None for all cores")
-    return int(threads)
 
 
 def requested_isa() -> str:
@@ -163,27 +158,33 @@ def require_directions(points: np.ndarray, metric: Metric, *, name: str) -> None
         return
     empty = points.max(axis=1) == points.min(axis=1) if metric.name == "correlation" else ~points.any(axis=1)
     if empty.any():
-        raise _no_direction(empty, metric, name)
+        raise no_direction(empty, name, constant=metric.name == "correlation")
 
 
-def _no_direction(empty: np.ndarray, metric: Metric, name: str) -> InputError:
-    what = "is zero, which has no direction"
-    if metric.name == "correlation":
-        what = "is constant, so that nothing is left when its mean is removed"
+def no_direction(empty: np.ndarray, name: str, *, constant: bool = False) -> InputError:
+    """The error about the rows of a mask, which are zero; or ``constant``, where their mean is removed."""
+    what = "is constant, so that nothing is left when its mean is removed" if constant else "is zero, which has no direction"
+    keep = "std(axis=1) > 0" if constant else "any(axis=1)"
     return InputError(
-        f"row {int(np.flatnonzero(empty)[0])} of {name} {what} ({int(empty.sum())} of {len(empty)} rows); drop such rows, "
-        "or use a metric that takes them, e.g. 'euclidean'"
+        f"row {int(np.flatnonzero(empty)[0])} of {name} {what} ({int(empty.sum())} of {len(empty)} rows); drop such rows with "
+        f"{name}[{name}.{keep}], or use what takes them, e.g. the metric 'euclidean'"
     )
 
 
-def require_memory(needed: int, what: str) -> None:
+def require_memory(needed: int, what: str, advice: str) -> None:
     """Refuses a result that can not fit the machine's memory, before it is allocated."""
     available = free_bytes()
     if needed > available:
-        raise BudgetError(
-            f"{what} needs {readable(needed)} and {readable(available)} are available; take fewer rows, use "
-            "ti.DistanceMatrix.from_points, which stores each pair once, or distances by blocks of rows: pairwise_distances(x[i:j], x)"
-        )
+        raise BudgetError(f"{what} needs {readable(needed)} and {readable(available)} are available; {advice}")
+
+
+def require_half_matrix(n: int) -> None:
+    """Refuses the distances of n points, each pair once, where they can not fit."""
+    advice = (
+        "take fewer rows, or what needs no matrix: ti.spanning_tree, ti.knn_graph, ti.radius_graph, or ti.farthest_points, "
+        "which chooses rows for all (in a recipe ti.Rips(landmarks=1000))"
+    )
+    require_memory(2 * n * (n - 1), f"half a matrix of {n} x {n} float32", advice)
 
 
 def common_exponent(dtype: np.dtype, largest: float, metric: Metric) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._arguments import whole_number
+from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.geometry._source import Source, frozen, open_source, reported
 from topo_interp.metrics import Metric
@@ -160,6 +160,7 @@ def distortion(
 
 def measured_distortion(source: Source, landmarks: Landmarks, up_to: float | None, progress: bool) -> float:
     """:func:`distortion` of a source, whose ``rounding`` then covers all pairs."""
+    require_landmarks(landmarks)
     if landmarks.n != source.n:
         raise InputError(f"the landmarks cover {landmarks.n} rows and x has {source.n}; give the points that they were made of")
     if landmarks.metric != source.metric_name:
@@ -167,12 +168,16 @@ def measured_distortion(source: Source, landmarks: Landmarks, up_to: float | Non
             f"the landmarks were made of {landmarks.metric!r} distances, and those of x are {source.metric_name!r}: give the metric "
             "that they were made with, or make them of this one with ti.farthest_points"
         )
-    if up_to is not None and not up_to >= 0:
-        raise InputError(f"up_to is {up_to!r}; it is a distance >= 0, or None for all pairs")
-    limit = math.inf if up_to is None else source.to_kernel(up_to)
+    limit = math.inf if up_to is None else source.to_kernel(real_number(up_to, "up_to", why="or None for all pairs"))
     with reported(progress, "distances of landmarks", "distortion of pairs") as report:
         found = source.largest_distortion(landmarks.indices, landmarks.nearest, limit, report)
     return max(float(landmarks.cover_radius), float(source.in_units(np.array([found]))[0]))
+
+
+def require_landmarks(landmarks: Any) -> None:
+    """Refuses anything else."""
+    if not isinstance(landmarks, Landmarks):
+        raise InputError(f"landmarks is a {type(landmarks).__name__}; what ti.farthest_points(x, k) gives is needed")
 
 
 def _nothing(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp._arguments import whole_number
+from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes
 from topo_interp._native import cpu
@@ -146,7 +146,8 @@ def knn_graph(
     if source.n < 2:
         raise InputError("x has one row, which has no neighbors; at least two rows are needed")
     k = whole_number(k, "k", 1, source.n - 1, f"a row has {source.n - 1} others")
-    require_memory(source.n * k * (4 + 8 + 3 * source.dtype.itemsize), f"the neighbor lists of {source.n} rows with k = {k}")
+    lists = source.n * k * (4 + 8 + 3 * source.dtype.itemsize)
+    require_memory(lists, f"the neighbor lists of {source.n} rows with k = {k}", "take fewer rows or a smaller k")
     with reported(progress, "nearest neighbors") as report:
         indices, distances = source.knn(k, report)
     return KnnGraph(frozen(indices), source.in_units(distances), source.metric_name)
@@ -186,18 +187,17 @@ def radius_graph(
     float32 points within the radius (48 for float64).
     """
     source = open_source(x, metric, threads, rounding=True, device=device)
-    if isinstance(radius, bool) or not isinstance(radius, (int, float, np.number)) or not 0 <= radius < np.inf:
-        raise InputError(f"radius is {radius!r}; a finite number >= 0 is needed")
+    radius = real_number(radius, "radius")
     single = source.dtype == np.float32
     each = cpu.radius_graph_bytes_per_pair_float32() if single else cpu.radius_graph_bytes_per_pair_float64()
     budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
     with reported(progress, "pairs within the radius") as report:
         found = source.within_radius(source.to_kernel(radius), budget // each, report)
     if len(found) == 2:
-        raise _over_budget(source, float(radius), each, budget, *found)
+        raise _over_budget(source, radius, each, budget, *found)
     indptr, indices, distances = found
     lengths = source.in_units(distances)
-    return RadiusGraph(frozen(indptr), frozen(indices), lengths, float(radius), source.metric_name, source.rounding())
+    return RadiusGraph(frozen(indptr), frozen(indices), lengths, radius, source.metric_name, source.rounding())
 
 
 def _over_budget(source: Source, radius: float, each: int, budget: int, pairs: int, part: float) -> BudgetError:

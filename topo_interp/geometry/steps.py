@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
+from topo_interp.geometry.distances import no_direction
 
 __all__ = ["Step", "centered", "drop_top_coordinates", "normalized", "pca", "standardized"]
 
@@ -63,11 +65,7 @@ class _Normalized(Step, kind="normalized"):
     def _apply(self, points: np.ndarray) -> np.ndarray:
         largest = np.abs(points).max(axis=1, keepdims=True)
         if not largest.all():
-            bad = int(np.flatnonzero(largest[:, 0] == 0)[0])
-            raise InputError(
-                f"row {bad} is zero and has no direction ({int((largest == 0).sum())} of {len(points)} rows are); "
-                "drop such rows with x[x.any(axis=1)]"
-            )
+            raise no_direction(largest[:, 0] == 0, "x")
         points = points / largest  # first by the largest entry: the squares neither overflow nor vanish
         return points / np.linalg.norm(points, axis=1, keepdims=True)
 
@@ -77,7 +75,7 @@ class _PCA(Step, kind="pca"):
     k: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", _count(self.k, "pca", "components"))
+        object.__setattr__(self, "k", whole_number(self.k, "pca: k, the number of components,", 1))
 
     def _apply(self, points: np.ndarray) -> np.ndarray:
         import scipy.linalg
@@ -102,7 +100,7 @@ class _DropTopCoordinates(Step, kind="drop_top_coordinates"):
     k: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", _count(self.k, "drop_top_coordinates", "coordinates"))
+        object.__setattr__(self, "k", whole_number(self.k, "drop_top_coordinates: k, the number of coordinates,", 1))
 
     def _apply(self, points: np.ndarray) -> np.ndarray:
         d = points.shape[1]
@@ -112,10 +110,12 @@ class _DropTopCoordinates(Step, kind="drop_top_coordinates"):
         return np.delete(points, order[: self.k], axis=1)
 
 
-def _count(k: Any, name: str, what: str) -> int:
-    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
-        raise InputError(f"{name}({k!r}): the number of {what} is an integer of at least 1")
-    return int(k)
+def as_steps(steps: Any) -> tuple[Step, ...]:
+    """A recipe's steps: one of them, or several in their order."""
+    steps = (steps,) if isinstance(steps, Step) else steps
+    if not isinstance(steps, (tuple, list)) or not all(isinstance(step, Step) for step in steps):
+        raise InputError(f"steps is {steps!r}; a tuple of steps is needed, such as steps=(ti.centered(), ti.pca(50))")
+    return tuple(steps)
 
 
 def centered() -> Step:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._writing import replaced
 from topo_interp.certificate import Certificate
 from topo_interp.homology.diagrams import Diagrams
 
@@ -32,22 +33,27 @@ def save_diagrams(diagrams: Diagrams, path: Path) -> None:
         allow_nan=False,
     )
     arrays = {name: getattr(diagrams, name) for name in _ARRAYS}
-    if _suffix(path) == ".npz":
-        np.savez(path, header=np.array(header), **arrays)
-    else:
-        from safetensors.numpy import save_file
+    suffix = _suffix(path)
+    with replaced(path) as part:
+        if suffix == ".npz":
+            np.savez(part, header=np.array(header), **arrays)
+        else:
+            from safetensors.numpy import save_file
 
-        save_file(arrays, path, metadata={"header": header})
+            save_file(arrays, part, metadata={"header": header})
 
 
 def load_diagrams(path: Path) -> Diagrams:
     """Reads what :func:`save_diagrams` wrote."""
+    _suffix(path)
+    if not path.is_file():
+        raise InputError(f"there are no diagrams at {str(path)!r}; Diagrams.save(path) writes them")
     try:
         header, arrays = _read(path)
-    except (OSError, InputError):
+    except OSError:
         raise
-    except Exception as error:  # each reader has its own exceptions for a damaged file
-        raise InputError(f"{path} does not hold diagrams written by Diagrams.save: {error}") from error
+    except Exception as error:  # each reader has its own exceptions for a damaged file, and advice that is not ours
+        raise InputError(f"{str(path)!r} does not hold diagrams written by Diagrams.save: it is damaged, or another file") from error
     try:
         plain = json.loads(header)
         if plain.get("format") != _FORMAT:
@@ -67,8 +73,6 @@ def _read(path: Path) -> tuple[str, dict[str, np.ndarray]]:
             return str(file["header"]), {name: file[name] for name in _ARRAYS}
     from safetensors import safe_open
 
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
     with safe_open(path, framework="numpy") as file:
         return file.metadata()["header"], {name: file.get_tensor(name) for name in _ARRAYS}
 

@@ -16,7 +16,7 @@ from topo_interp._native import cpu
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Term
 from topo_interp.geometry._source import open_source, reported
-from topo_interp.geometry.landmarks import Landmarks, measured_distortion
+from topo_interp.geometry.landmarks import Landmarks, measured_distortion, require_landmarks
 from topo_interp.metrics import Metric, said_to_be_metric, triangle_error
 
 __all__ = ["cover_radius_term", "distortion_term", "projection_term"]
@@ -45,6 +45,7 @@ def cover_radius_term(landmarks: Landmarks) -> Term:
     Raises:
         InputError: the triangle inequality, on which this rests, does not hold or is not known to.
     """
+    require_landmarks(landmarks)
     true_metric = said_to_be_metric(landmarks.metric) if landmarks.true_metric is None else landmarks.true_metric
     if true_metric is None:
         raise InputError(

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._memory import readable
-from topo_interp._native import build_info, default_threads
+from topo_interp._native import build_info, default_threads, threads_or_default
 from topo_interp.homology.components import needs_no_matrix
 from topo_interp.homology.engines import choose_engine
 from topo_interp.homology.engines.spanning_tree_engine import ENGINE as SPANNING_TREE
@@ -90,15 +91,14 @@ def cost(recipe: Rips, n: int, d: int, *, engine: str = "auto", threads: int | N
     Raises:
         InputError: a number of points or coordinates below 1, or an engine that can not run the recipe.
     """
-    for name, value in (("n", n), ("d", d)):
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{name} is {value!r}; a number of {'points' if name == 'n' else 'coordinates'} >= 1 is needed")
-    n, d = int(n), int(d)
+    if not isinstance(recipe, Rips):
+        raise InputError(f"recipe is a {type(recipe).__name__}; a ti.Rips is needed, such as ti.cost(ti.Rips(max_dim=1), 2000, 50)")
+    n, d = whole_number(n, "n", 1, why="the number of points"), whole_number(d, "d", 1, why="the number of coordinates")
     if recipe.landmarks is not None:
         return _landmark_cost(recipe, n, d, engine, threads)
     streamed = needs_no_matrix(recipe, engine, n)
     chosen = choose_engine(SPANNING_TREE.name if streamed else engine, recipe, n)
-    threads = threads or default_threads()
+    threads = threads_or_default(threads)
     runs = _calibrated(recipe, d, chosen.name, threads)
     # All pairs are the square of n, a metric value works on n x n matrices; what follows grows as it was seen to grow.
     named = isinstance(recipe.metric, str)

@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._arguments import is_whole
+from topo_interp._arguments import is_whole, real_number, whole_number
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
-from topo_interp._native import cuda_device, device_number
+from topo_interp._native import cuda_device, device_number, threads_or_default
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry._device import on_host
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
-from topo_interp.geometry.neighbors import RadiusGraph
-from topo_interp.geometry.steps import Step
+from topo_interp.geometry.neighbors import KnnGraph, RadiusGraph
+from topo_interp.geometry.steps import Step, as_steps
 from topo_interp.homology.components import component_diagrams, needs_no_matrix
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.engines import Engine, RawBars, choose_engine, on_device
 from topo_interp.homology.engines._cut import enclosing_radius, float32_at_most
+from topo_interp.homology.engines.spanning_tree_engine import ENGINE as SPANNING_TREE
 from topo_interp.homology.landmark_rips import UntilCertified, landmark_diagrams
 from topo_interp.homology.late_vertices import with_late_vertices
 from topo_interp.homology.seen import Seen
@@ -34,6 +35,7 @@ from topo_interp.point_cloud import array_digest
 
 __all__ = ["Rips"]
 
+_LARGEST_FIELD = 2**31 - 1  # a prime, and what the engine links can take
 _PRECOMPUTED = "precomputed"  # as a recipe's metric: whatever the given DistanceMatrix holds
 
 
@@ -74,16 +76,9 @@ class Rips(Value, kind="rips"):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metric", _short(self.metric))
-        steps = (self.steps,) if isinstance(self.steps, Step) else self.steps
-        if not isinstance(steps, (tuple, list)) or not all(isinstance(step, Step) for step in steps):
-            raise InputError(f"steps is {self.steps!r}; a tuple of steps is needed, such as steps=(ti.centered(), ti.pca(50))")
-        object.__setattr__(self, "steps", tuple(steps))
-        if not is_whole(self.max_dim) or self.max_dim < 0:
-            raise InputError(f"max_dim is {self.max_dim!r}; the highest degree is an integer >= 0, such as max_dim=1")
-        if not is_whole(self.field) or not _is_prime(self.field):
-            raise InputError(f"field is {self.field!r}; Z/p is a field for a prime p, such as field=2 or field=3")
-        object.__setattr__(self, "max_dim", int(self.max_dim))
-        object.__setattr__(self, "field", int(self.field))
+        object.__setattr__(self, "steps", as_steps(self.steps))
+        object.__setattr__(self, "max_dim", whole_number(self.max_dim, "max_dim", 0, why="the highest degree"))
+        object.__setattr__(self, "field", _prime(self.field))
         if self.landmarks is not None and not isinstance(self.landmarks, UntilCertified):
             if not is_whole(self.landmarks) or self.landmarks < 1:
                 raise InputError(
@@ -94,10 +89,10 @@ class Rips(Value, kind="rips"):
         if self.landmarks is not None and self.weights is not None:
             raise InputError("no bound is known for landmarks of a weighted filtration; leave out weights or landmarks")
         if self.threshold is not None:
-            if isinstance(self.threshold, bool) or not isinstance(self.threshold, (int, float, np.number)) or not self.threshold >= 0:
-                raise InputError(f"threshold is {self.threshold!r}; it is a distance >= 0, or None for the whole filtration")
-            threshold = float(self.threshold)
-            object.__setattr__(self, "threshold", None if math.isinf(threshold) else threshold)
+            if self.threshold == math.inf:
+                object.__setattr__(self, "threshold", None)
+            else:
+                object.__setattr__(self, "threshold", real_number(self.threshold, "threshold", why="or None for the whole filtration"))
         if self.weights is not None and not isinstance(self.weights, Weights):
             raise InputError(f"weights is {self.weights!r}; a value such as ti.dtm(k=15), or None, is needed")
 
@@ -129,6 +124,8 @@ class Rips(Value, kind="rips"):
             MissingEngineError: the engine or the device is not there.
             BudgetError: the budget is too small.
         """
+        threads = threads_or_default(threads)
+        budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
         if self.metric == _PRECOMPUTED and not isinstance(cloud, (DistanceMatrix, RadiusGraph)):
             raise InputError(
                 "the recipe's metric is 'precomputed' and points were given: give ti.DistanceMatrix.from_dense(square), "
@@ -143,15 +140,15 @@ class Rips(Value, kind="rips"):
             cuda_device(device_number(device))  # or an error that says what is missing, before any work
             cloud = on_host(cloud)
         if isinstance(cloud, RadiusGraph):
-            return self._of_graph(cloud, engine, threads, progress)
+            return self._of_graph(cloud, engine, threads, budget, progress)
         if self.landmarks is not None:
             return landmark_diagrams(self, cloud, engine=engine, threads=threads, memory=memory, progress=progress)
         points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
         if points is not None and needs_no_matrix(self, engine, n):
+            _check_budget(SPANNING_TREE.name, points.nbytes + SPANNING_TREE.memory(n, 0), budget, n, growth=1)
             groups = getattr(cloud, "groups", ())
             return component_diagrams(self, points, groups=groups, threads=threads, progress=progress, device=device)
         chosen = on_device(choose_engine(engine, self, n), device)
-        budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
         _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
         if points is None:
             matrix, digest, terms, notes = self.given(cloud), cloud.digest(), (), ()
@@ -187,9 +184,9 @@ class Rips(Value, kind="rips"):
             provenance=self._remembered(raw.provenance, points, cloud, device),
         )
 
-    def _of_graph(self, graph: RadiusGraph, engine: str, threads: int | None, progress: bool) -> Diagrams:
+    def _of_graph(self, graph: RadiusGraph, engine: str, threads: int, budget: int, progress: bool) -> Diagrams:
         """Bars from the pairs within a radius. A pair that is not there is farther: bars that it may have ended are censored."""
-        from topo_interp.homology.links import graph_bars
+        from topo_interp.homology.links import graph_bars, graph_memory
 
         if engine not in ("auto", "links") or self.max_dim > 1:
             raise InputError(
@@ -203,17 +200,31 @@ class Rips(Value, kind="rips"):
                 f"a radius graph of {graph.metric!r} distances was given to a recipe with metric {_name(self.metric)!r} and steps "
                 f"{self.steps}: use ti.Rips(metric={graph.metric!r}) without steps, or ti.Rips(metric='precomputed')"
             )
+        if graph_memory(graph) > budget:
+            raise BudgetError(
+                f"a radius graph of {graph.pairs} pairs needs {readable(graph_memory(graph))}, over the budget of {readable(budget)}: "
+                "take a smaller radius or fewer rows, or raise memory="
+            )
         cut = min(graph.radius, math.inf if self.threshold is None else self.threshold)
+        # Some point is within the cut of all others: from there on the complex is a cone, and nothing is left to be born or die.
+        rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))[graph.distances <= cut]
+        censored = bool((np.bincount(rows, minlength=graph.n) < graph.n - 1).all())
         raw = graph_bars(
             graph, max_dim=self.max_dim, threshold=float32_at_most(cut), field=self.field, threads=threads, progress=progress
         )
         stored = graph.distances.astype(np.float32)
         rounding = graph.rounding + float(np.abs(stored - graph.distances.astype(np.float64)).max(initial=0.0))
         certificate = dataclasses.replace(
-            self.certificate(raw.engine, array_digest(graph.distances), rounding, censored=True), valid_to=max(0.0, cut - rounding)
+            self.certificate(raw.engine, array_digest(graph.distances), rounding, censored=censored),
+            valid_to=max(0.0, cut - rounding) if censored else math.inf,
         )
         return Diagrams.from_bars(
-            raw.bars, censored_at=cut, certificate=certificate, n=graph.n, metric=graph.metric, provenance=raw.provenance
+            raw.bars,
+            censored_at=cut if censored else None,
+            certificate=certificate,
+            n=graph.n,
+            metric=graph.metric,
+            provenance=raw.provenance,
         )
 
     def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any, device: str) -> Any:
@@ -290,6 +301,9 @@ class Rips(Value, kind="rips"):
 
 
 def _points(cloud: Any) -> tuple[np.ndarray, int]:
+    if isinstance(cloud, (Diagrams, KnnGraph)):
+        needed = "the points themselves" if isinstance(cloud, Diagrams) else "the points, or their ti.radius_graph(x, radius),"
+        raise InputError(f"cloud is a {type(cloud).__name__}; {needed} are needed: ti.Rips()(x)")
     points = as_points(cloud, name="cloud")
     return points, len(points)
 
@@ -312,14 +326,18 @@ def _name(metric: str | Value) -> str:
     return metric if isinstance(metric, str) else repr(metric)
 
 
-def _is_prime(p: int) -> bool:
-    return p >= 2 and all(p % q for q in range(2, math.isqrt(p) + 1))
+def _prime(p: Any) -> int:
+    if not is_whole(p) or p < 2 or (p <= _LARGEST_FIELD and not all(p % q for q in range(2, math.isqrt(p) + 1))):
+        raise InputError(f"field is {p!r}; Z/p is a field for a prime p, such as field=2 or field=3")
+    if p > _LARGEST_FIELD:
+        raise InputError(f"field is {p!r}; the engines compute over Z/p for p up to {_LARGEST_FIELD}, such as field=2 or field=47")
+    return int(p)
 
 
-def _check_budget(engine: str, needed: int, budget: int, n: int) -> None:
+def _check_budget(engine: str, needed: int, budget: int, n: int, growth: int = 2) -> None:
+    """Refuses what needs more than the budget, all of which grows with this power of n."""
     if needed > budget:
-        # Everything counted grows with the square of n.
-        fits = max(1, int(n * math.sqrt(budget / needed)))
+        fits = max(1, int(n * (budget / needed) ** (1 / growth)))
         raise BudgetError(
             f"{n} points need {readable(needed)} for distances with engine {engine!r}, over the budget of "
             f"{readable(budget)}: take about {fits} of the rows, or certified "

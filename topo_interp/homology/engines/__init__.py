@@ -13,7 +13,7 @@ from topo_interp.homology.engines._base import Engine, RawBars
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
 
-__all__ = ["Engine", "RawBars", "choose_engine", "engine_names", "on_device"]
+__all__ = ["Engine", "RawBars", "choose_engine", "on_device"]
 
 # In the order of preference of "auto": the first that can do the recipe is taken.
 _MODULES = {
@@ -26,11 +26,6 @@ _MODULES = {
 _AUTO = ("links", "ripser", "gudhi")
 
 
-def engine_names() -> tuple[str, ...]:
-    """The engines that can be named, installed or not."""
-    return tuple(_MODULES)
-
-
 def choose_engine(name: str, recipe: Rips, n: int) -> Engine:
     """The engine for a recipe on n points; an error says which engine can do what the named one can not."""
     if name == "auto":
@@ -39,7 +34,7 @@ def choose_engine(name: str, recipe: Rips, n: int) -> Engine:
             reasons = "; ".join(cast(str, _refusal(_load(other), recipe, n)) for other in _AUTO)
             raise InputError(f"no engine can compute this recipe on {n} points: {reasons}")
         return able[0]
-    if name not in _MODULES:
+    if not isinstance(name, str) or name not in _MODULES:
         raise InputError(f"no engine is called {name!r}; there are 'auto', {', '.join(map(repr, _MODULES))}")
     engine = _load(name)
     reason = _refusal(engine, recipe, n)

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import numpy as np
 
 from topo_interp._errors import MissingEngineError
-from topo_interp._native import default_threads
+from topo_interp._native import threads_or_default
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.engines._base import RawBars
 from topo_interp.progress import progress as progress_line
@@ -52,7 +52,7 @@ class GiottoPhEngine:
                 maxdim=max_dim,
                 thresh=math.inf if threshold is None else threshold,
                 coeff=field,
-                n_threads=threads or default_threads(),
+                n_threads=threads_or_default(threads),
             )["dgms"]
         bars = [np.asarray(pairs, dtype=np.float64).reshape(-1, 2) for pairs in found]
         return RawBars(bars, f"giotto-ph {version('giotto-ph')}")
