@@ -8,7 +8,7 @@ import torch
 
 import topo_interp as ti
 from topo_interp.cli import app
-from topo_interp.demo import QUICK_CHECKPOINTS, run_demo
+from topo_interp.demo import CHECKPOINTS, QUICK_CHECKPOINTS, run_demo
 
 SITES = ["hidden1:input", "hidden1", "hidden2", "hidden3", "hidden4", "hidden5", "logits"]
 
@@ -23,6 +23,7 @@ def demo(tmp_path_factory):
 
 
 def test_what_it_writes(demo):
+    assert len(CHECKPOINTS) >= 8 and CHECKPOINTS[0] == 0  # of `make demo`, whose 90 s CI holds
     assert sorted(demo.stores) == list(QUICK_CHECKPOINTS) and QUICK_CHECKPOINTS[0] == 0
     for path in demo.stores.values():
         store = ti.open_store(path)

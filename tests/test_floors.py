@@ -41,6 +41,12 @@ def test_what_needs_a_device_is_neither_kept_nor_missed_without_one(check):
     assert not kept and lines[0].startswith("MISS")
 
 
+def test_a_figure_is_taken_from_its_own_command_only(check):
+    floors = [{"name": "a", "command": "x.py", "at_most": 1.0}, {"name": "b", "command": "x.py --long", "at_most": 1.0}]
+    assert check["promised"](floors, "x.py", {"a": 2.0, "b": 0.0}) == {"a": 2.0}
+    assert check["promised"](floors, "x.py --long", {"a": 0.0, "b": 3.0}) == {"b": 3.0}
+
+
 def test_every_floor_is_well_formed():
     import tomllib
 
