@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -88,6 +89,27 @@ def test_saved_and_opened_it_is_the_same(found, tmp_path):
             np.testing.assert_array_equal(one.coordinates, other.coordinates)
             np.testing.assert_array_equal(one.edges, other.edges)
             assert one.length == other.length
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_draw_that_fails_costs_its_own_test_only(n_jobs):
+    """Shuffled columns of sparse rows leave rows of zeros, which have no direction."""
+    sparse = np.zeros((50, 3))
+    sparse[np.arange(50), np.arange(50) % 3] = np.arange(1, 51)
+    how = ti.Significance(null=ti.nulls.shuffled_columns("coordinates"), draws=19, detect=None)
+    recipes = {"plain": ti.Rips(), "directions": ti.Rips("chordal")}
+    clouds = {"ring": points()["ring"], "sparse": sparse}
+    found = ti.profile(clouds, recipes, significance=how, n_jobs=n_jobs, progress=False)
+    assert list(found.tests.untested) == [("sparse", "directions")] and found.tests.tests == 3
+    reason = found.tests.untested["sparse", "directions"]
+    assert re.match(r"at sparse in draw \d+ of the null: row .* no direction", reason)  # which of two draws at a time fails first is open
+    assert found.tests.significant("sparse", "directions", 1) is None and found.tests.significant("ring", "plain", 1)
+
+
+def test_sites_of_other_rows_are_refused_before_anything_runs(monkeypatch):
+    monkeypatch.setattr(sys.modules["topo_interp.profile"], "measure_site", None)
+    with pytest.raises(ti.InputError, match="'noise' has 50 rows and 'ring' 49"):
+        ti.profile({"noise": points()["noise"], "bad": np.zeros(3), "ring": points()["ring"][:49]}, ti.Rips(), significance=HOW)
 
 
 def test_grouped_rows_are_refused_before_anything_runs(monkeypatch):

@@ -9,13 +9,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from topo_interp._errors import InputError
+from topo_interp._rows import same_rows
 from topo_interp.activations.split import Split
+from topo_interp.arrays import as_points
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.detectable import Detectable, detectable
 from topo_interp.inference.estimate import spoken
 from topo_interp.inference.loop_plane import LoopPlane, drawn_loop_plane, loop_plane
 from topo_interp.inference.multiple import MaxT
-from topo_interp.inference.pipeline import check_rows
+from topo_interp.inference.pipeline import FailedTest, check_rows
 from topo_interp.inference.significance import Significance, family_of_tests
 from topo_interp.inference.trial_log import log_entry
 from topo_interp.progress import progress as progress_line
@@ -103,15 +105,19 @@ def check_design(store: Mapping[str, Any], sites: Sequence[str], recipes: Mappin
     """What would refuse the tests, found before anything is computed.
 
     Raises:
-        InputError: rows are grouped and the null takes them as independent; the null reads a column that is not there.
+        InputError: rows are grouped and the null takes them as independent; the null reads a column that is not there; sites have
+            different rows.
     """
+    clouds = {}
     for site in sites:
         try:
             cloud = store[site]
+            as_points(cloud)
         except Exception:  # noqa: BLE001, S112 - told in the site's own row of the profile
             continue
-        check_rows(cloud, getattr(store, "rows", None), how.null, recipes.values())
-        return
+        clouds[site] = check_rows(cloud, getattr(store, "rows", None), how.null, recipes.values())[0][0]
+    if len(clouds) > 1:
+        same_rows(clouds, "a draw that all sites share")
 
 
 def run_tests(
@@ -123,19 +129,26 @@ def run_tests(
     n_jobs: int,
     progress: bool,
 ) -> ProfileTests | None:
-    """The tests of all sites and recipes that did not fail; None where all failed."""
+    """The tests of all sites and recipes that did not fail, in the data or in a draw; None where all failed."""
     sites = list(dict.fromkeys(result.site for result in results))
     untested = _untested(results, recipes, how)
-    if len(untested) == len(results):
-        return None
-    readable = [site for site in sites if any((site, name) not in untested for name in recipes)]
-    table, family = family_of_tests(store, recipes, how, readable, skip=untested, n_jobs=n_jobs, progress=progress)
+    found = None
+    while found is None:
+        readable = [site for site in sites if any((site, name) not in untested for name in recipes)]
+        if not readable:
+            return None
+        try:
+            found = family_of_tests(store, recipes, how, readable, skip=untested, n_jobs=n_jobs, progress=progress)
+        except FailedTest as failed:  # all draws once more, without it: rare, and dearer only by the draws before it
+            names = list(recipes) if failed.stage is None else [list(recipes)[failed.stage]]
+            untested.update({(failed.site, name): str(failed) for name in names if (failed.site, name) not in untested})
+    table, family = found
     tests = ProfileTests(how, table, untested=MappingProxyType(untested))
-    found, undetermined = _detectable(store, recipes, tests, family, n_jobs=n_jobs, progress=progress)
+    least, undetermined = _detectable(store, recipes, tests, family, n_jobs=n_jobs, progress=progress)
     planes = _planes(store, recipes, tests, progress)
     return dataclasses.replace(
         tests,
-        detectable=MappingProxyType(found),
+        detectable=MappingProxyType(least),
         undetermined=MappingProxyType(undetermined),
         planes=MappingProxyType(planes),
     )

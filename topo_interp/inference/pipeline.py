@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import warnings
@@ -24,7 +25,7 @@ from topo_interp.progress import progress as progress_line
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws", "run_jobs"]
+__all__ = ["FailedTest", "Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws", "run_jobs"]
 
 # From so many rows on, the bars of one draw are worth more than one thread.
 _SHARED = 400
@@ -51,6 +52,31 @@ class Stage:
         return self.sites is None or site in self.sites
 
 
+class FailedTest(InputError):
+    """What went wrong at one site, in the data or in a draw.
+
+    Attributes:
+        site: where.
+        stage: number of the stage of the pipeline; None where the site could not be drawn.
+    """
+
+    site: str = ""
+    stage: int | None = None
+
+
+@contextlib.contextmanager
+def _told(site: str, where: str, stage: int | None = None) -> Iterator[None]:
+    """Errors of the input with the site and the draw in front: one of many must be found again, and can be left out."""
+    try:
+        yield
+    except InputError as error:
+        if not site and not where:
+            raise
+        failed = FailedTest(f"{f'at {site}' if site else ''}{where}: {error}".lstrip())
+        failed.site, failed.stage = site, stage
+        raise failed from error
+
+
 @dataclasses.dataclass(frozen=True)
 class Pipeline:
     """All tests that one cloud goes through, and the null whose draws go through the same."""
@@ -64,15 +90,14 @@ class Pipeline:
     ) -> list[tuple[float, Certificate]]:
         """The statistics of every test, each with the certificate of its bars."""
         out = []
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages):
             if not stage.at(site):
                 continue
-            with one_blas_thread():
+            with _told(site, where, number), one_blas_thread():
                 found = run_recipe(stage.recipe, clouds, table, threads)
-                values = [summary(found) for summary in stage.summaries]
+                values = [finite(summary(found), name_of(summary)) for summary in stage.summaries]
             certificate = getattr(found, "certificate", None) or _UNKNOWN
-            for summary, value in zip(stage.summaries, values, strict=True):
-                out.append((finite(value, f"{name_of(summary)}{' at ' + site if site else ''}{where}"), certificate))
+            out.extend((value, certificate) for value in values)
         return out
 
     def drawn(
@@ -87,7 +112,7 @@ class Pipeline:
             if len(clouds) == 1 and not self.null.changes_points:
                 yield site, clouds, drawn_table
                 continue
-            with one_blas_thread():
+            with _told(site, f" in draw {index} of the null"), one_blas_thread():
                 moved = tuple(like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
             yield site, moved, drawn_table
 
