@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -260,6 +261,24 @@ def test_an_interrupt_is_not_a_failed_site():
     with pytest.raises(KeyboardInterrupt):
         ti.profile(many, ti.Rips(), progress=False)
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(("n_jobs", "cores", "threads"), [(1, 7, 7), (2, 7, 3), (2, 1, 1)])
+def test_processes_share_the_cores(tmp_path, monkeypatch, n_jobs, cores, threads):
+    """What a worker is told, and that it is another process."""
+    profile_module = importlib.import_module("topo_interp.profile")
+
+    def told(site, name, recipe, cloud, threads, *, device):
+        (tmp_path / f"{site} {os.getpid()}").write_text(str(threads))
+        return measure_site(site, name, recipe, cloud, threads, device=device)
+
+    measure_site = profile_module.measure_site
+    monkeypatch.setattr(profile_module, "measure_site", told)
+    monkeypatch.setattr(profile_module, "default_threads", lambda: cores)
+    found = ti.profile({name: ring(20) for name in "abcd"}, ti.Rips(), n_jobs=n_jobs, progress=False)
+    assert len(found.sites) == 4 and {path.read_text() for path in tmp_path.iterdir()} == {str(threads)}
+    workers = {path.name.split()[1] for path in tmp_path.iterdir()}
+    assert (str(os.getpid()) in workers) == (n_jobs == 1) and len(list(tmp_path.iterdir())) == 4
 
 
 def test_the_distances_of_a_site_are_computed_once(monkeypatch):

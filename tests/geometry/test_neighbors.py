@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 
@@ -182,3 +184,33 @@ def test_an_interrupt_is_answered_at_once(call):
         killer.join()
     assert statistics.median(delays) < 0.1, delays
     assert threading.active_count() == before
+
+
+def peak(call):
+    """What a call takes at its peak beyond the points, in bytes, in a process of its own."""
+    code = f"""if True:
+        import numpy as np, topo_interp as ti
+
+        def peak():
+            lines = open("/proc/self/status").read().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+        x = np.random.default_rng(0).standard_normal((10000, 8)).astype(np.float32)
+        ti.knn_graph(x[:500], 5, threads=2), ti.radius_graph(x[:500], 1.0, threads=2)
+        before = peak()
+        graph = {call}
+        print(peak() - before, getattr(graph, "pairs", 0))
+    """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    return tuple(map(int, run.stdout.split()))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the peak from /proc")
+def test_memory_is_within_the_stated_cost():
+    points, slack = 4 * 10000 * 8, 12e6  # tiles of the threads, and what an allocator keeps
+    k = 300
+    taken, _ = peak(f"ti.knn_graph(x, {k}, threads=2)")
+    graph = 10000 * k * 12
+    assert graph < taken < points + 2 * graph + slack
+    taken, pairs = peak("ti.radius_graph(x, 2.4, threads=2)")
+    assert pairs > 2e6 and 24 * pairs < taken < points + 36 * pairs + slack
