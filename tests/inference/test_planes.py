@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 
 import topo_interp as ti
@@ -61,6 +62,27 @@ def test_heads_and_clusters_are_planes_too():
     larger = ti.max_persistence(dim=1)(ti.Rips()(far[20:]))
     value = clusters.table.set_index("plane")["value"]["cluster 1, first 2 components"]
     assert value == pytest.approx(larger, rel=1e-5)  # the larger cluster is the first
+
+
+def test_a_recipe_of_labels_is_searched_with_the_labels_of_each_plane():
+    """Class means on a circle in the third and fourth components; permuted labels have no such plane."""
+    rng = np.random.default_rng(0)
+    word = np.tile(np.arange(12), 8)
+    angles = 2 * np.pi * word / 12
+    x = 0.1 * rng.normal(size=(96, 6))
+    x[:, :2] += rng.normal(size=(96, 2)) * [4, 3]
+    x[:, 2] += 2 * np.cos(angles)
+    x[:, 3] += 1.6 * np.sin(angles)
+    table = pandas.DataFrame({"word": word})
+    means, asked = ti.class_means("word", ti.Rips()), {"null": ti.nulls.permuted_labels("word"), "sizes": (2,), "seed": 0}
+    found = ti.search_planes(x, means, LOOP, draws=39, rows_table=table, **asked)
+    assert found.best == "components 3, 4" and found.p_value == 1 / 40
+    assert found.table["value"][0] == pytest.approx(LOOP(means(ti.pca(4)(x)[:, 2:], table)), rel=1e-6)
+    # The plane of a cluster has the labels of its own rows, which are not the first ones.
+    apart = x + 30.0 * np.eye(6)[5] * (np.arange(96) >= 40)[:, None]
+    clusters = ti.search_planes(apart, means, LOOP, draws=2, clusters=2, rows_table=table, **asked).table.set_index("plane")["value"]
+    larger = LOOP(means(ti.pca(2)(apart[40:]), table[40:]))
+    assert clusters["cluster 1, first 2 components"] == pytest.approx(larger, rel=1e-6)
 
 
 def test_arguments_are_checked():

@@ -86,7 +86,7 @@ def search_planes(
 
     Args:
         cloud, recipe, summary, null, draws, seed, rows_table, n_jobs, progress: as for :func:`significance`; ``recipe`` is given
-            the coordinates in each plane.
+            the coordinates in each plane (and, where it reads labels, the rows of the table that they are of).
         components: planes are spanned by pairs (triples) of this many first principal components.
         sizes: 2 for pairs, 3 for triples.
         clusters: also the first components of each of this many k-means clusters, largest first; found anew in each draw.
@@ -103,8 +103,8 @@ def search_planes(
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; planes are searched in one cloud")
     search.check(*np.shape(as_points(clouds[0])))
-    pipeline = _SearchPipeline(search, Pipeline((Stage(search, ()),), null, int(seed)), recipe, summary)
-    values = pipeline.values(clouds[0])
+    pipeline = _SearchPipeline(search, Pipeline((Stage(recipe, (summary,)),), null, int(seed)))
+    values = pipeline.values(clouds[0], table)
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)
     result = max_t(list(values.values()), null_values)
 
@@ -147,45 +147,49 @@ class _Planes:
         if self.clusters is not None and not 2 <= self.clusters <= n // _SMALLEST_CLUSTER:
             raise InputError(f"clusters is {self.clusters}; between 2 and {n // _SMALLEST_CLUSTER} are possible for {n} rows")
 
-    def __call__(self, points: np.ndarray) -> dict[str, np.ndarray | None]:
-        """Coordinates by plane; the names are the same for every cloud of this shape. None for a cluster that is too small."""
+    def __call__(self, points: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+        """Coordinates by plane, none for a cluster that is too small, and the rows that they are of (None for all).
+
+        The names are the same for every cloud of this shape.
+        """
         points = as_points(points).astype(np.float64, copy=False)
         scores = pca(self.components)(points)
-        out: dict[str, np.ndarray | None] = {}
+        out: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
         for size in self.sizes:
             for chosen in itertools.combinations(range(self.components), size):
-                out[f"components {', '.join(str(k + 1) for k in chosen)}"] = scores[:, chosen]
+                out[f"components {', '.join(str(k + 1) for k in chosen)}"] = scores[:, chosen], None
         for head, block in enumerate(np.split(points, self.heads, axis=1) if self.heads else ()):
             for size in self.sizes:
-                out[f"head {head}, first {size} components"] = pca(size)(block)
+                out[f"head {head}, first {size} components"] = pca(size)(block), None
         if self.clusters:
             for rank, members in enumerate(_clusters(points, self.clusters)):
                 for size in self.sizes:
                     large = len(members) >= max(_SMALLEST_CLUSTER, size + 1)
-                    out[f"cluster {rank + 1}, first {size} components"] = pca(size)(points[members]) if large else None
+                    plane = pca(size)(points[members]) if large else np.empty((0, size))
+                    out[f"cluster {rank + 1}, first {size} components"] = plane, members
         return out
 
 
 @dataclasses.dataclass(frozen=True)
 class _SearchPipeline:
-    search: _Planes
-    drawing: Pipeline
-    recipe: Callable[..., Any]
-    summary: Callable[[Any], float]
+    """A pipeline of one test, which every plane of a cloud goes through by itself."""
 
-    def values(self, cloud: Any, threads: int | None = None) -> dict[str, float]:
+    search: _Planes
+    one: Pipeline
+
+    def values(self, cloud: Any, table: pandas.DataFrame | None, where: str = "", threads: int | None = None) -> dict[str, float]:
         found = {}
-        for name, coordinates in self.search(cloud).items():
-            if coordinates is None:
+        for name, (coordinates, rows) in self.search(cloud).items():
+            if len(coordinates) == 0:
                 found[name] = 0.0
                 continue
-            one = Pipeline((Stage(self.recipe, (self.summary,)),), self.drawing.null, self.drawing.seed)
-            found[name] = one.observe((coordinates,), None, name, threads=threads)[0][0]
+            labels = table if table is None or rows is None else table.iloc[rows]
+            found[name] = self.one.observe((coordinates,), labels, name, where, threads)[0][0]
         return found
 
     def draw(self, index: int, sites: Any, table: Any, threads: int | None = None) -> np.ndarray:
-        ((_, (drawn,), _),) = self.drawing.drawn(index, sites, table)
-        return np.array(list(self.values(drawn, threads).values()))
+        ((_, (drawn,), labels),) = self.one.drawn(index, sites, table)
+        return np.array(list(self.values(drawn, labels, f" in draw {index} of the null", threads).values()))
 
 
 def _clusters(points: np.ndarray, k: int) -> list[np.ndarray]:
