@@ -19,12 +19,13 @@ inline void require(bool fits, const char* message) {
   if (!fits) throw std::invalid_argument(message);
 }
 
-// Gives a vector's memory to a numpy array.
-template <class T>
-nanobind::ndarray<nanobind::numpy, T> to_numpy(std::vector<T>&& values, std::vector<std::size_t> shape) {
-  auto owned = std::make_unique<std::vector<T>>(std::move(values));
-  T* data = owned->data();
-  nanobind::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+// Gives a vector's memory to a numpy array, whose items are parts of the vector's where T is given.
+template <class Item, class T = Item>
+nanobind::ndarray<nanobind::numpy, T> to_numpy(std::vector<Item>&& values, std::vector<std::size_t> shape) {
+  static_assert(sizeof(Item) % sizeof(T) == 0);
+  auto owned = std::make_unique<std::vector<Item>>(std::move(values));
+  T* data = reinterpret_cast<T*>(owned->data());
+  nanobind::capsule owner(owned.get(), [](void* p) noexcept { delete static_cast<std::vector<Item>*>(p); });
   (void)owned.release();
   return nanobind::ndarray<nanobind::numpy, T>(data, shape.size(), shape.data(), owner);
 }

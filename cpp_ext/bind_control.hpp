@@ -1,4 +1,4 @@
-// Runs a kernel on its own thread with the GIL released, while the calling thread answers Ctrl-C every 50 ms.
+// Runs a kernel on its own thread with the GIL released, while the calling thread answers Ctrl-C every 20 ms.
 #pragma once
 #include <nanobind/nanobind.h>
 

@@ -1,52 +1,30 @@
-// Runs one function on several threads and joins them all, whatever happens; the first exception is rethrown.
+// Runs functions on several threads and joins them all, whatever happens; the first exception is rethrown.
 #pragma once
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-namespace topo_interp {
+#include "interrupt.hpp"
 
-// `work(thread)` must take its share from shared counters, so that fewer threads than asked for still do everything.
-template <class Work>
-void run_threads(int threads, Work&& work) {
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto guarded = [&](int thread) {
-    try {
-      work(thread);
-    } catch (...) {
-      std::lock_guard<std::mutex> lock(mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  };
-  std::vector<std::thread> others;
-  for (int thread = 1; thread < threads; ++thread) {
-    try {
-      others.emplace_back(guarded, thread);
-    } catch (const std::system_error&) {
-      break;
-    }
-  }
-  guarded(0);
-  for (std::thread& other : others) other.join();
-  if (failure) std::rethrow_exception(failure);
-}
+namespace topo_interp {
 
 // Threads that stay for many short pieces of work one after the other: starting one costs more than such a piece.
 class Crew {
  public:
   explicit Crew(int threads) {
+    others_.reserve(static_cast<std::size_t>(threads > 1 ? threads - 1 : 0));  // nothing may throw while a thread runs
     for (int thread = 1; thread < threads; ++thread) {
       try {
         others_.emplace_back([this, thread] { follow(thread); });
-      } catch (const std::system_error&) {
-        break;
+      } catch (const std::exception&) {
+        break;  // fewer threads do all the work, too
       }
     }
   }
@@ -59,7 +37,8 @@ class Crew {
   }
   int threads() const { return static_cast<int>(others_.size()) + 1; }
 
-  // As run_threads: `work(thread)` takes its share from shared counters; the first exception is rethrown when all have ended.
+  // `work(thread)` must take its share from shared counters, so that fewer threads than asked for still do everything. The first
+  // exception is rethrown when all have ended.
   template <class Work>
   void run(Work&& work) {
     call_ = [](void* what, int thread) { (*static_cast<std::remove_reference_t<Work>*>(what))(thread); };
@@ -101,5 +80,36 @@ class Crew {
   std::mutex mutex_;
   std::exception_ptr failure_;
 };
+
+template <class Work>
+void run_threads(int threads, Work&& work) {
+  Crew(threads).run(std::forward<Work>(work));
+}
+
+// body(piece, worker) for every piece in [0, pieces), worker in [0, threads). Ends early, without an error, when the control
+// asks to stop; the first exception of a body ends the others and is thrown here, after all have ended. Which thread does which
+// piece is open; what a piece writes must not be.
+template <class Body>
+void parallel_for(Crew& crew, std::int64_t pieces, const Control& control, Body&& body) {
+  std::atomic<std::int64_t> next{0};
+  crew.run([&](int worker) {
+    try {
+      for (std::int64_t piece; !control.stopped() && (piece = next++) < pieces;) body(piece, worker);
+    } catch (...) {
+      next = pieces;  // nothing is left for the others
+      throw;
+    }
+  });
+}
+template <class Body>
+void parallel_for(int threads, std::int64_t pieces, const Control& control, Body&& body) {
+  Crew crew(static_cast<int>(std::clamp<std::int64_t>(pieces, 1, std::max(threads, 1))));
+  parallel_for(crew, pieces, control, body);
+}
+
+inline std::int64_t pieces_of(std::int64_t count, std::int64_t piece) { return (count + piece - 1) / piece; }
+
+// Rows to a piece of work over rows: at most 64 pieces, by n alone, so that sums over rows have one order.
+inline std::int64_t chunk_rows(std::int64_t rows) { return std::max<std::int64_t>(64, pieces_of(rows, 64)); }
 
 }  // namespace topo_interp

@@ -13,7 +13,7 @@ from typing import Any
 from topo_interp._errors import InputError, SealError
 from topo_interp._writing import replaced
 
-__all__ = ["read_archive", "read_document", "write_archive", "write_document"]
+__all__ = ["plain_number", "read_archive", "read_document", "write_archive", "write_document"]
 
 _DOCUMENT = "document.json"
 
@@ -52,3 +52,8 @@ def read_document(archive: zipfile.ZipFile, format_name: str) -> dict[str, Any]:
     if document.get("format") != format_name:
         raise InputError(f"{archive.filename!r} has the format {document.get('format')!r}; this version reads {format_name!r}")
     return document
+
+
+def plain_number(value: float) -> str:
+    """A number as text that ``float`` reads back to the bit: JSON has no infinity and no NaN."""
+    return repr(float(value))

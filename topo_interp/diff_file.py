@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from topo_interp._archive import read_archive, read_document, write_archive, write_document
+from topo_interp._archive import plain_number, read_archive, read_document, write_archive, write_document
 from topo_interp.comparison.moved_bars import MovedBar
 from topo_interp.diff import Diff
 from topo_interp.profile_file import read_profile, write_profile
@@ -25,7 +25,7 @@ def write_diff(diff: Diff, path: Path) -> Path:
             "about": dict(diff.about),
             "paired": _plain_numbers(diff.paired),
             "unpaired": _plain_numbers(diff.unpaired),
-            "moves": [[*key, [[_plain(part) for part in bar] for bar in bars]] for key, bars in diff.moves.items()],
+            "moves": [[*key, [[plain_number(part) if isinstance(part, float) else part for part in bar] for bar in bars]] for key, bars in diff.moves.items()],
             "moved": [[*key, list(counts)] for key, counts in diff.moved.items()],
             "errors": [[*key, text] for key, text in diff.errors.items()],
         }
@@ -51,12 +51,8 @@ def read_diff(path: Path) -> Diff:
     )
 
 
-def _plain(part: Any) -> Any:
-    return repr(part) if isinstance(part, float) else part  # JSON has no infinity; float() reads the text back
-
-
 def _plain_numbers(found: Any) -> list[Any]:
-    return [[*key, {m: {k: _plain(v) for k, v in numbers.items()} for m, numbers in of.items()}] for key, of in found.items()]
+    return [[*key, {m: {k: plain_number(v) for k, v in numbers.items()} for m, numbers in of.items()}] for key, of in found.items()]
 
 
 def _numbers(plain: list[Any]) -> Any:

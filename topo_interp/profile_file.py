@@ -1,14 +1,12 @@
-"""A profile as one file: a zip of a JSON document and one npz of diagrams for each site and recipe; nothing is pickled."""
+"""A profile as one file: its document, and one npz of diagrams for each site and recipe."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from topo_interp._archive import read_archive, read_document, write_archive, write_document
+from topo_interp._archive import plain_number, read_archive, read_document, write_archive, write_document
 from topo_interp.cautions import Caution
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
@@ -18,29 +16,26 @@ from topo_interp.tests_file import tests_from, tests_to
 __all__ = ["read_profile", "write_profile"]
 
 _FORMAT = "topo_interp.profile/1"
+_PLAIN = ("site", "recipe", "n", "d", "groups", "error")
 
 
 def write_profile(profile: Profile, path: Path) -> Path:
     """Write everything; the file has its name only when it is whole."""
-    index: list[dict[str, Any]] = []
     with write_archive(path) as (archive, folder):
+        results = []
         for number, result in enumerate(profile.results):
-            member = f"diagrams/{number:05d}.npz"
+            entry = {name: getattr(result, name) for name in _PLAIN}
+            entry["baselines"] = {key: plain_number(value) for key, value in result.baselines.items()}
+            entry["cautions"] = [[caution.kind, caution.text] for caution in result.cautions]
             if result.diagrams is not None:
+                entry["diagrams"] = f"diagrams/{number:05d}.npz"
                 result.diagrams.save(folder / "diagrams.npz")
-                archive.write(folder / "diagrams.npz", member)
-            index.append(
-                {
-                    **{name: getattr(result, name) for name in ("site", "recipe", "n", "d", "groups", "error")},
-                    "baselines": {key: _text(value) for key, value in result.baselines.items()},
-                    "cautions": [[caution.kind, caution.text] for caution in result.cautions],
-                    "diagrams": None if result.diagrams is None else member,
-                }
-            )
+                archive.write(folder / "diagrams.npz", entry["diagrams"])
+            results.append(entry)
         fields = {
             "about": dict(profile.about),
             "recipes": [[name, recipe.to_dict()] for name, recipe in profile.recipes.items()],
-            "results": index,
+            "results": results,
         }
         if profile.tests is not None:
             fields["tests"], planes = tests_to(profile.tests)
@@ -55,7 +50,7 @@ def read_profile(path: Path) -> Profile:
         document = read_document(archive, _FORMAT)
         results = []
         for entry in document["results"]:
-            member = entry.pop("diagrams")
+            member = entry.pop("diagrams", None)
             found = None
             if member is not None:
                 (folder / "diagrams.npz").write_bytes(archive.read(member))
@@ -67,7 +62,3 @@ def read_profile(path: Path) -> Profile:
         tests = tests_from(document["tests"], archive.read("planes.npz")) if "tests" in document else None
     recipes = {name: Rips.from_json(json.dumps(plain)) for name, plain in document["recipes"]}
     return Profile(tuple(results), MappingProxyType(recipes), MappingProxyType(document["about"]), tests)
-
-
-def _text(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)  # JSON has no infinity; float() reads the text back

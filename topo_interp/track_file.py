@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from topo_interp._archive import read_archive, read_document, write_archive, write_document
+from topo_interp._archive import plain_number, read_archive, read_document, write_archive, write_document
 from topo_interp.profile_file import read_profile, write_profile
 from topo_interp.track import PairResult, Track
 
@@ -32,7 +32,7 @@ def write_track(track: Track, path: Path) -> Path:
             "failed": [[step, message] for step, message in track.failed.items()],
             "lengths": [[*key, value.tolist()] for key, value in track.lengths.items()],
             "pairs": [
-                [*pair[:4], {key: repr(float(value)) for key, value in pair.values.items()}, list(pair.notes)]
+                [*pair[:4], {key: plain_number(value) for key, value in pair.values.items()}, list(pair.notes)]
                 for pair in track.pairs
             ],
         }

@@ -1,5 +1,5 @@
 # Run at build time: cmake -DOUT=... -DROOT=... -P source_hash.cmake; writes the hash of every C++ source.
-file(GLOB_RECURSE sources "${ROOT}/*.cpp" "${ROOT}/*.hpp" "${ROOT}/*.cu" "${ROOT}/*.cuh")
+file(GLOB_RECURSE sources "${ROOT}/*.cpp" "${ROOT}/*.hpp" "${ROOT}/*.inl" "${ROOT}/*.cu" "${ROOT}/*.cuh")
 list(SORT sources)
 set(all "")
 foreach(source IN LISTS sources)

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "cpu/parallel.hpp"
+#include "parallel.hpp"
 
 namespace topo_interp {
 namespace {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "at_most.hpp"
 #include "bind_arrays.hpp"
 #include "bind_control.hpp"
 #include "bind_names.hpp"
@@ -91,9 +92,7 @@ template <class T>
 nb::tuple within_radius(const Source<T>& source, double radius, std::int64_t most_pairs, int threads, nb::object progress) {
   threads = std::min(threads, most_threads);
   require(radius >= 0 && most_pairs >= 0 && threads >= 1, "radius >= 0, most_pairs >= 0 and threads >= 1 are needed");
-  T limit = static_cast<T>(radius);
-  // The largest number of this type that is not above the radius: rounding must let no pair in.
-  if (static_cast<double>(limit) > radius) limit = std::nextafter(limit, T(-1));
+  const T limit = at_most<T>(radius);
   RadiusGraph<T> graph;
   std::int64_t found = -1;
   double part = 0;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <mutex>
 
+#include "at_most.hpp"
 #include "cpu/tile_pass.hpp"
 
 namespace topo_interp {
@@ -103,8 +104,7 @@ double largest_distortion(const DistanceSource<T>& source, const std::vector<std
   control.phase.store(1);
   double largest = 0;
   std::mutex lock;
-  T limit = static_cast<T>(up_to);  // the largest number of this type that is not above it
-  if (static_cast<double>(limit) > up_to) limit = std::nextafter(limit, T(-1));
+  const T limit = at_most<T>(up_to);
   visit_pairs(source, threads, control, [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, const T* tile) {
     constexpr std::int64_t run = 64;
     const std::int64_t rows = i1 - i0;

@@ -4,7 +4,7 @@
 #include <bit>
 #include <vector>
 
-#include "cpu/parallel.hpp"
+#include "parallel.hpp"
 
 namespace topo_interp {
 namespace {

@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #define TOPO_INTERP_ISA common
-#include "cpu/parallel.hpp"
+#include "parallel.hpp"
 #include "cpu/rounding.hpp"
 #include "distance_rules.hpp"
 #include "metrics.hpp"
@@ -60,16 +60,6 @@ Facts facts(MetricKind metric) {
     case MetricKind::hamming: return facts_of<common::Hamming>();
   }
   return {};
-}
-
-// The rounding error of a product grows with the length of a chain times the size of its partial sums. A chain of 2 sqrt(d)
-// keeps the error of a whole product near u/2 of |x||y| for every d, at a cost in conversions that falls as d grows.
-template <class T>
-std::int64_t chain_length(bool products, std::int64_t cols) {
-  if (sizeof(T) == sizeof(double)) return 256;
-  if (!products) return 32;
-  const auto length = static_cast<std::int64_t>(2 * std::sqrt(static_cast<double>(cols)) / 8 + 1) * 8;
-  return std::clamp<std::int64_t>(length, 16, 128);
 }
 
 // Exponent of the lowest set bit of a double, so that it is an odd multiple of 2^exponent; subnormals are not told apart.
@@ -134,7 +124,7 @@ PairwiseDistances<T>::PairwiseDistances(MatrixView<T> x, MatrixView<T> y, Metric
   centered_rows_ = known.centered_rows;
   job_.metric = metric;
   job_.cols = x.cols;
-  job_.chain = chain_length<T>(needs_norms_, x.cols);
+  job_.chain = chain_length(sizeof(T) == sizeof(float), needs_norms_, x.cols, 8);
   constexpr bool single = sizeof(T) == sizeof(float);
   job_.recompute = recompute_share<T>;
   job_.underflow = least_square<T>(x.cols);

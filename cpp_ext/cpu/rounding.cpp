@@ -9,6 +9,13 @@
 
 namespace topo_interp {
 
+std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::int64_t step) {
+  if (!single) return 256;
+  if (!products) return 32;
+  const auto steps = static_cast<std::int64_t>(2 * std::sqrt(static_cast<double>(cols)) / static_cast<double>(step) + 1);
+  return std::clamp<std::int64_t>(steps * step, 16, 128);
+}
+
 // Notation: u half the spacing of T at 1, w = 2^-53, gamma(k) = k u / (1 - k u), d the exact and e the computed distance,
 // s = |x_c|^2 + |y_c|^2 of the centered rows as stored.
 //
@@ -20,7 +27,7 @@ namespace topo_interp {
 // to cols additions: g = gamma(cols).
 //
 // Recomputed pairs. float32: the difference is rounded once, its square and sums at most recompute_chain + 1 times, so
-// |e^2 - d^2| <= gamma(36) d^2 and |e - d| <= gamma(36) d. In double: (cols + 8) w d.
+// |e^2 - d^2| <= gamma(recompute_chain + 4) d^2, and so with |e - d|. In double: (cols + 8) w d.
 // Unit rows carry the error of their length and shift: at most (cols + 16) 2 w each, in units of the sphere.
 //
 // Last, e^2 is rounded to T and so is its root: 2 u e. A function f of the distance then has |f(e) - f(d)| by its slope.
@@ -37,7 +44,7 @@ double rounding_bound(const RoundingCase& of, const TileStats& stats, double lar
   const double g = (single ? gamma(static_cast<double>(of.chain)) : gamma(cols)) + 3 * (cols + 8) * w;
   const double center = u * std::sqrt(2 * stats.largest_sum);
   const double product = g * std::sqrt(stats.largest_ratio) / (1 + std::sqrt(1 - g / of.recompute));
-  const double direct = (single && !of.unit_rows ? gamma(36) : (cols + 8) * w) * std::sqrt(stats.largest_recomputed);
+  const double direct = (single && !of.unit_rows ? gamma(recompute_chain + 4) : (cols + 8) * w) * std::sqrt(stats.largest_recomputed);
   const double lengths = of.unit_rows ? 2 * (cols + 16) * 2 * w : 0;
   // e^2 <= most_share s where products gave it.
   const double longest = std::sqrt(std::max(most_share * stats.largest_sum, stats.largest_recomputed));
@@ -47,8 +54,8 @@ double rounding_bound(const RoundingCase& of, const TileStats& stats, double lar
     case MetricKind::cosine:
     case MetricKind::correlation: return spare * ((2 * longest + distance) * distance / 2 + 2 * u * largest);
     case MetricKind::angular: {
-      // Slope 1 / sqrt(1 - chord^2 / 4) with chord^2 <= 3.5; beyond, atan2 of two doubles has slope at most 1.
-      const double chord = std::sqrt(3.5) + distance;
+      // Slope 1 / sqrt(1 - chord^2 / 4) with chord^2 <= largest_trusted; beyond, atan2 of two doubles has slope at most 1.
+      const double chord = std::sqrt(bound::Angular::largest_trusted) + distance;
       return spare * (distance / std::sqrt(1 - chord * chord / 4) + 4 * u * largest);
     }
     default: return spare * (distance + 2 * u * longest);

@@ -14,6 +14,11 @@ struct RoundingCase {
   double recompute;
 };
 
+// The rounding error of a product grows with the length of a chain of additions in T times the size of its partial sums. A
+// chain of 2 sqrt(d) keeps the error of a whole product near u/2 of |x||y| for every d, at a cost in conversions that falls as
+// d grows. A multiple of `step`, which divides 16.
+std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::int64_t step);
+
 // A bound on |stored - exact| over all pairs that went into `stats`, of which `largest` is the largest distance.
 double rounding_bound(const RoundingCase& of, const TileStats& stats, double largest);
 

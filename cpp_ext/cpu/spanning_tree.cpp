@@ -11,6 +11,7 @@
 
 #include "cpu/neighbors.hpp"
 #include "cpu/tile_pass.hpp"
+#include "forest.hpp"
 
 // Why the lists are enough. The smallest edge that leaves a component belongs to the tree (cut property). The list of a row
 // holds its k smallest edges, in the order of edges, so that its first entry outside the component is the row's smallest
@@ -22,30 +23,6 @@
 namespace topo_interp {
 namespace {
 
-class Forest {
- public:
-  explicit Forest(std::int64_t n) : parent_(static_cast<std::size_t>(n)), components_(n) {
-    std::iota(parent_.begin(), parent_.end(), 0);
-  }
-  std::int32_t root(std::int32_t i) {
-    while (parent(i) != i) i = parent(i) = parent(parent(i));
-    return i;
-  }
-  bool join(std::int32_t i, std::int32_t j) {
-    i = root(i), j = root(j);
-    if (i == j) return false;
-    parent(std::max(i, j)) = std::min(i, j);
-    --components_;
-    return true;
-  }
-  std::int64_t components() const { return components_; }
-
- private:
-  std::int32_t& parent(std::int32_t i) { return parent_[static_cast<std::size_t>(i)]; }
-  std::vector<std::int32_t> parent_;
-  std::int64_t components_;
-};
-
 template <class T>
 class Boruvka {
  public:
@@ -54,7 +31,7 @@ class Boruvka {
         options_(options),
         control_(control),
         n_(source.size()),
-        forest_(n_),
+        forest_(static_cast<std::uint64_t>(n_)),
         label_(static_cast<std::size_t>(n_)),
         cursor_(static_cast<std::size_t>(n_), 0) {}
 

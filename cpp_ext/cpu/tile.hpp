@@ -12,6 +12,9 @@ namespace topo_interp {
 
 enum class MetricKind : int;
 
+// Recomputed pairs sum float32 squares in chains of this many terms for each lane, then in double.
+inline constexpr std::int64_t recompute_chain = 32;
+
 // One operand, prepared. `panels`: rows packed for the kernel, `width` rows to a panel, coordinate by coordinate
 // (panel[k * width + r]), zero rows at the end. `rows`: the given rows, for pairs that are recomputed.
 template <class T>

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cpu/distance_source.hpp"
-#include "cpu/parallel.hpp"
+#include "parallel.hpp"
 #include "interrupt.hpp"
 
 namespace topo_interp {

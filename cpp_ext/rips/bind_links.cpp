@@ -1,14 +1,17 @@
 // Bindings of exact persistence from edge links: check, release the GIL, call, wrap.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "bind_control.hpp"
+#include "at_most.hpp"
+#include "bind_arrays.hpp"
+#include "bind_names.hpp"
 #include "rips/links.hpp"
 
 namespace nb = nanobind;
@@ -29,45 +32,43 @@ auto edge_view(const LinksResult& self, const std::vector<EdgeEnds>& edges) {
   return nb::ndarray<nb::numpy, const std::uint32_t>(data, {edges.size(), 2}, nb::find(self));
 }
 
-// The largest float that is not above a number: rounding must let no longer edge in.
-float float_at_most(double value) {
-  const auto rounded = static_cast<float>(value);
-  return static_cast<double>(rounded) > value ? std::nextafter(rounded, -1.0f) : rounded;
-}
-
-// FNV-1a over the bits of all distances.
-std::uint64_t fingerprint(const CondensedArray& condensed) {
+// FNV-1a over the bits of all distances; 0 when asked to stop, which takes a while at 10^9 of them.
+std::uint64_t fingerprint(const CondensedArray& condensed, const Control& control) {
   std::uint64_t hash = 14695981039346656037u;
   for (std::size_t k = 0; k < condensed.shape(0); ++k) {
+    if (k % 1048576 == 0 && control.stopped()) return 0;
     hash = (hash ^ std::bit_cast<std::uint32_t>(condensed.data()[k])) * 1099511628211u;
   }
   return hash;
 }
 
 LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double threshold, std::uint32_t field, int threads,
-                       nb::object progress, int max_dim, bool keep_witnesses, int isa, bool wide, std::uint64_t block) {
+                       nb::object progress, int max_dim, bool keep_witnesses, const std::string& isa, bool wide,
+                       std::uint64_t block) {
   require_aligned(condensed);
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
     throw nb::value_error("the condensed matrix of n points has n (n - 1) / 2 entries");
   }
   if (threads < 1) throw nb::value_error("threads is at least 1");
   LinksOptions options;
-  options.threshold = float_at_most(threshold);
+  options.threshold = at_most<float>(threshold);
   options.field = field;
   options.threads = std::min(threads, most_threads);
-  options.isa = isa < 0 ? best_isa() : std::min(best_isa(), static_cast<Isa>(isa));
+  options.isa = isa_named(isa);
   options.wide = wide;
   if (block < 8 || block > 64 || (block & (block - 1)) != 0) throw nb::value_error("block is 8, 16, 32 or 64");
   options.block = block;
   options.max_dim = max_dim;
   LinksResult result;
   const Condensed matrix{condensed.data(), n};
-  run_interruptible(progress, [&](Control& control) { result = links_of_matrix(matrix, options, control); });
+  run_interruptible(progress, [&](Control& control) {
+    result = links_of_matrix(matrix, options, control);
+    if (keep_witnesses) result.fingerprint = fingerprint(condensed, control);
+  });
   if (!keep_witnesses) {
     result.narrow.reset();
     result.wide.reset();
   }
-  if (keep_witnesses) result.fingerprint = fingerprint(condensed);
   return result;
 }
 
@@ -91,7 +92,7 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
   }
   if (!sound) throw nb::value_error("the graph is no upper triangle in rows with increasing neighbors and lengths >= 0");
   LinksOptions options;
-  options.threshold = float_at_most(threshold);
+  options.threshold = at_most<float>(threshold);
   options.field = field;
   options.threads = std::min(threads, most_threads);
   options.max_dim = max_dim;
@@ -128,8 +129,8 @@ LinksResult links_reduce(CondensedArray condensed, std::uint64_t n, nb::ndarray<
   const Condensed matrix{condensed.data(), n};
   run_interruptible(progress, [&](Control& control) {
     result = links_of_scan(matrix, witness.data(), found, options, keep_witnesses, control);
+    if (keep_witnesses) result.fingerprint = fingerprint(condensed, control);
   });
-  if (keep_witnesses) result.fingerprint = fingerprint(condensed);
   return result;
 }
 
@@ -138,25 +139,14 @@ using PairArray = nb::ndarray<const std::uint32_t, nb::shape<-1, 2>, nb::c_conti
 
 // Witnesses are read for the edges and in the order of the distances that they were found for: any other distances would lead
 // to entries that were never written.
-void check_source(const CondensedArray& condensed, const LinksResult& links) {
-  require_aligned(condensed);
-  if (condensed.shape(0) != links.witnesses || !(links.narrow || links.wide) || fingerprint(condensed) != links.fingerprint) {
-    throw nb::value_error("these are not the distances of the links, or the links were computed without keep_witnesses");
-  }
-}
-
-template <class T>
-nb::object owned(std::vector<T>&& values, std::size_t columns) {
-  auto* const kept = new std::vector<T>(std::move(values));
-  const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-  auto* const data = reinterpret_cast<std::uint32_t*>(kept->data());
-  if (columns == 2) return nb::cast(nb::ndarray<nb::numpy, std::uint32_t>(data, {kept->size(), 2}, owner));
-  return nb::cast(nb::ndarray<nb::numpy, std::uint32_t>(data, {kept->size()}, owner));
+void check_source(const CondensedArray& condensed, const LinksResult& links, const Control& control) {
+  const bool same = condensed.shape(0) == links.witnesses && (links.narrow || links.wide) &&
+                    (fingerprint(condensed, control) == links.fingerprint || control.stopped());
+  require(same, "these are not the distances of the links, or the links were computed without keep_witnesses");
 }
 
 nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, WordArray births, double at, int threads) {
-  check_source(condensed, links);
-  require_aligned(births);
+  require_aligned(condensed, births);
   if (births.shape(0) != links.birth_edges.size()) throw nb::value_error("one value per birth edge is needed");
   for (std::size_t k = 0; k < births.shape(0); ++k) {
     if (births.data()[k] >= links.field) throw nb::value_error("values lie in 0 .. p - 1");
@@ -165,25 +155,29 @@ nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, Word
   Cochain out;
   const Condensed matrix{condensed.data(), links.n};
   run_interruptible(nb::none(), [&](Control& control) {
-    out = extend_cochain(matrix, links, births.data(), float_at_most(at), std::min(threads, most_threads), control);
+    check_source(condensed, links, control);
+    out = extend_cochain(matrix, links, births.data(), at_most<float>(at), std::min(threads, most_threads), control);
   });
-  return nb::make_tuple(owned(std::move(out.edges), 2), owned(std::move(out.values), 1));
+  const std::size_t count = out.edges.size();
+  return nb::make_tuple(to_numpy<EdgeEnds, std::uint32_t>(std::move(out.edges), {count, 2}), to_numpy(std::move(out.values)));
 }
 
 nb::tuple links_expand(const LinksResult& links, CondensedArray condensed, PairArray edges, WordArray values) {
-  check_source(condensed, links);
-  require_aligned(edges, values);
+  require_aligned(condensed, edges, values);
   if (edges.shape(0) != values.shape(0)) throw nb::value_error("one value per edge is needed");
-  for (std::size_t k = 0; k < edges.shape(0); ++k) {
-    const std::uint32_t u = edges.data()[2 * k], v = edges.data()[2 * k + 1];
-    if (u >= links.n || v >= links.n || u == v || values.data()[k] >= links.field) {
-      throw nb::value_error("edges join two vertices below n, values lie in 0 .. p - 1");
+  const Condensed matrix{condensed.data(), links.n};
+  Chain out;
+  run_interruptible(nb::none(), [&](Control& control) {
+    check_source(condensed, links, control);
+    for (std::size_t k = 0; k < edges.shape(0); ++k) {
+      const std::uint32_t u = edges.data()[2 * k], v = edges.data()[2 * k + 1];
+      require(u < links.n && v < links.n && u != v && values.data()[k] < links.field,
+              "edges join two vertices below n, values lie in 0 .. p - 1");
+      require(matrix(u, v) <= links.cut, "an edge is longer than the cut: it never entered");
     }
-    const Condensed matrix{condensed.data(), links.n};
-    if (!(matrix(u, v) <= links.cut)) throw nb::value_error("an edge is longer than the cut: it never entered");
-  }
-  Chain out = expand_chain({condensed.data(), links.n}, links, edges.data(), values.data(), edges.shape(0));
-  return nb::make_tuple(owned(std::move(out.rows), 1), owned(std::move(out.values), 1));
+    if (!control.stopped()) out = expand_chain(matrix, links, edges.data(), values.data(), edges.shape(0));
+  });
+  return nb::make_tuple(to_numpy(std::move(out.rows)), to_numpy(std::move(out.values)));
 }
 
 }  // namespace
@@ -221,7 +215,7 @@ void bind_links(nb::module_& m) {
         return out;
       });
   m.def("links_rips", &links_rips, "condensed"_a.noconvert(), "n"_a, "threshold"_a, "field"_a = 2, "threads"_a = 1,
-        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = -1, "wide"_a = false, "block"_a = 8);
+        "progress"_a.none() = nb::none(), "max_dim"_a = 1, "keep_witnesses"_a = false, "isa"_a = "", "wide"_a = false, "block"_a = 8);
   m.def("links_graph", &links_graph, "start"_a.noconvert(), "neighbor"_a.noconvert(), "length"_a.noconvert(), "threshold"_a,
         "field"_a = 2, "threads"_a = 1, "progress"_a.none() = nb::none(), "max_dim"_a = 1);
   const auto def_reduce = [&m](auto* kernel) {

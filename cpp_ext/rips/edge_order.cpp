@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -53,14 +52,14 @@ Item* radix_sort(Item* first, Item* other, std::size_t count, const Control& con
     return first;
   }
   constexpr int digit = 11;
-  std::array<std::uint32_t, 1u << digit> start;
+  std::array<std::size_t, 1u << digit> start;
   for (int shift = 0; shift < 32 && ((high - low) >> shift) != 0; shift += digit) {
     if (control.stopped()) return first;
     start.fill(0);
     constexpr std::uint32_t mask = (1u << digit) - 1;
     for (std::size_t k = 0; k < count; ++k) ++start[((first[k].bits - low) >> shift) & mask];
-    std::uint32_t sum = 0;
-    for (std::uint32_t& value : start) sum += std::exchange(value, sum);
+    std::size_t sum = 0;
+    for (std::size_t& value : start) sum += std::exchange(value, sum);
     for (std::size_t k = 0; k < count; ++k) other[start[((first[k].bits - low) >> shift) & mask]++] = first[k];
     std::swap(first, other);
   }
@@ -75,25 +74,23 @@ RowSummary summarize_rows(const Condensed& matrix, int threads, const Control& c
   const std::size_t parts = bounds.size() - 1;
   std::vector<std::vector<float>> farthest(parts, std::vector<float>(n, 0.0f));
   std::vector<std::vector<double>> sums(parts, std::vector<double>(n, 0.0));
-  std::atomic<std::size_t> next{0};
-  run_threads(std::min(threads, static_cast<int>(parts)), [&](int) {
-    for (std::size_t part; (part = next++) < parts;) {
-      float* const most = farthest[part].data();
-      double* const sum = sums[part].data();
-      for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
-        const float* const row = matrix.lengths + matrix.row(i);
-        float own = most[i];
-        float piece[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-        for (std::uint64_t j = i + 1; j < n; ++j) {
-          const float length = row[j];
-          own = length > own ? length : own;
-          most[j] = length > most[j] ? length : most[j];
-          sum[j] += static_cast<double>(length);
-          piece[j % 8] += length;
-        }
-        most[i] = own;
-        for (const float value : piece) sum[i] += static_cast<double>(value);
+  parallel_for(threads, static_cast<std::int64_t>(parts), control, [&](std::int64_t at, int) {
+    const auto part = static_cast<std::size_t>(at);
+    float* const most = farthest[part].data();
+    double* const sum = sums[part].data();
+    for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
+      const float* const row = matrix.lengths + matrix.row(i);
+      float own = most[i];
+      float piece[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+      for (std::uint64_t j = i + 1; j < n; ++j) {
+        const float length = row[j];
+        own = length > own ? length : own;
+        most[j] = length > most[j] ? length : most[j];
+        sum[j] += static_cast<double>(length);
+        piece[j % 8] += length;
       }
+      most[i] = own;
+      for (const float value : piece) sum[i] += static_cast<double>(value);
     }
   });
   RowSummary out;
@@ -116,13 +113,11 @@ SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, 
   if (n < 2 || !(cut >= 0)) return out;
   const std::vector<std::uint64_t> bounds = split_rows(matrix, static_cast<std::uint64_t>(threads));
   const std::size_t parts = bounds.size() - 1;
+  Crew crew(n < 256 ? 1 : threads);  // starting a thread takes longer than sorting so few edges
 
   // Buckets of equal width in length: x -> (x - low) * scale is monotone in floating point, so buckets are in order.
   const auto for_parts = [&](auto&& body) {
-    std::atomic<std::size_t> next{0};
-    run_threads(threads, [&](int) {
-      for (std::size_t part; (part = next++) < parts;) body(part);
-    });
+    parallel_for(crew, static_cast<std::int64_t>(parts), control, [&](std::int64_t part, int) { body(static_cast<std::size_t>(part)); });
   };
   std::vector<float> lows(parts, cut);
   float top = cut;
@@ -187,21 +182,23 @@ SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, 
 
   out.edges = std::make_unique_for_overwrite<Packed[]>(total);
   out.count = total;
-  std::atomic<std::uint32_t> next{0};
-  run_threads(threads, [&](int) {
-    std::unique_ptr<Item[]> scratch;
+  struct Scratch {
+    std::unique_ptr<Item[]> items;
     std::size_t room = 0;
-    for (std::uint32_t bucket; (bucket = next++) < buckets && !control.stopped();) {
-      const std::size_t count = begin[bucket + 1] - begin[bucket];
-      if (count == 0) continue;
-      if (count > room) {
-        room = count + count / 4;
-        scratch.reset();
-        scratch = std::make_unique_for_overwrite<Item[]>(room);
-      }
-      const Item* const sorted = radix_sort(items.get() + begin[bucket], scratch.get(), count, control);
-      for (std::size_t k = 0; k < count; ++k) out.edges[begin[bucket] + k] = sorted[k].edge;
+  };
+  std::vector<Scratch> scratches(static_cast<std::size_t>(crew.threads()));
+  parallel_for(crew, buckets, control, [&](std::int64_t at, int worker) {
+    const auto bucket = static_cast<std::size_t>(at);
+    const std::size_t count = begin[bucket + 1] - begin[bucket];
+    if (count == 0) return;
+    Scratch& scratch = scratches[static_cast<std::size_t>(worker)];
+    if (count > scratch.room) {
+      scratch.room = count + count / 4;
+      scratch.items.reset();
+      scratch.items = std::make_unique_for_overwrite<Item[]>(scratch.room);
     }
+    const Item* const sorted = radix_sort(items.get() + begin[bucket], scratch.items.get(), count, control);
+    for (std::size_t k = 0; k < count; ++k) out.edges[begin[bucket] + k] = sorted[k].edge;
   });
   return out;
 }

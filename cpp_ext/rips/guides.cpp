@@ -1,6 +1,5 @@
 // Labels and first guesses for the link scan.
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -18,13 +17,11 @@ constexpr std::uint64_t centers = 64;  // one word of the bit rows
 
 std::vector<std::vector<float>> distances_from(const Condensed& matrix, const std::vector<Vertex>& from, int threads) {
   std::vector<std::vector<float>> out(from.size());
-  std::atomic<std::size_t> next{0};
-  run_threads(threads, [&](int) {
-    for (std::size_t k; (k = next++) < from.size();) {
-      out[k].resize(matrix.n);
-      for (Vertex v = 0; v < from[k]; ++v) out[k][v] = matrix.lengths[matrix.row(v) + from[k]];
-      for (std::uint64_t v = from[k] + std::uint64_t{1}; v < matrix.n; ++v) out[k][v] = matrix.lengths[matrix.row(from[k]) + v];
-    }
+  parallel_for(threads, static_cast<std::int64_t>(from.size()), Control(), [&](std::int64_t at, int) {
+    const auto k = static_cast<std::size_t>(at);
+    out[k].resize(matrix.n);
+    for (Vertex v = 0; v < from[k]; ++v) out[k][v] = matrix.lengths[matrix.row(v) + from[k]];
+    for (std::uint64_t v = from[k] + std::uint64_t{1}; v < matrix.n; ++v) out[k][v] = matrix.lengths[matrix.row(from[k]) + v];
   });
   return out;
 }
@@ -41,11 +38,9 @@ Guides make_guides(const RowSummary& rows, const DistancesFrom& distances, int t
   std::vector<Vertex> heart(regions);
   for (std::uint64_t r = 0; r < regions; ++r) heart[r] = by_mean[(2 * r + 1) * n / (2 * regions)];
   const std::vector<std::vector<float>> from = distances(heart);
+  Crew crew(regions < 8 ? 1 : threads);  // starting a thread takes longer than a few regions
   const auto for_regions = [&](auto&& body) {
-    std::atomic<std::uint64_t> next{0};
-    run_threads(threads, [&](int) {
-      for (std::uint64_t r; (r = next++) < regions && !control.stopped();) body(r);
-    });
+    parallel_for(crew, static_cast<std::int64_t>(regions), control, [&](std::int64_t r, int) { body(static_cast<std::uint64_t>(r)); });
   };
   if (control.stopped()) return {};
   std::vector<std::uint16_t> region(n, 0);

@@ -1,37 +1,15 @@
-// What the dense and the sparse form share after the scan: joining components, and the relations among the births.
+// What the dense and the sparse form share after the scan: the relations among the births.
 #pragma once
 #include <cstdint>
-#include <numeric>
 #include <utility>
 #include <vector>
 
+#include "forest.hpp"
 #include "interrupt.hpp"
 #include "rips/links.hpp"
 #include "rips/reduce.hpp"
 
 namespace topo_interp {
-
-class Forest {
- public:
-  explicit Forest(std::uint64_t n) : parent_(n), size_(n, 1) { std::iota(parent_.begin(), parent_.end(), Vertex{0}); }
-  bool join(Vertex u, Vertex v) {
-    u = root(u);
-    v = root(v);
-    if (u == v) return false;
-    if (size_[u] < size_[v]) std::swap(u, v);
-    parent_[v] = u;
-    size_[u] += size_[v];
-    return true;
-  }
-
-  Vertex root(Vertex v) {
-    while (parent_[v] != v) v = parent_[v] = parent_[parent_[v]];
-    return v;
-  }
-
- private:
-  std::vector<Vertex> parent_, size_;
-};
 
 // An edge with a further component of its link, and how many loops had been opened before it.
 struct Death {

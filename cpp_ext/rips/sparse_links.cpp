@@ -1,8 +1,6 @@
 // Exact H0 and H1 of a graph with sorted neighbor lists: nothing of size n x n.
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <mutex>
 #include <numeric>
 
 #include "parallel.hpp"
@@ -182,31 +180,34 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
   result.wide = std::make_unique_for_overwrite<std::uint32_t[]>(edges);
   result.witnesses = edges;
   std::uint32_t* const witness = result.wide.get();
-  std::vector<std::uint64_t> empty;
-  std::vector<Square> squares;
-  std::mutex mutex;
-  std::atomic<std::uint64_t> next{0};
+  struct Worker {
+    LinkOfEdge link;
+    std::vector<std::uint64_t> empty;
+    std::vector<Square> squares;
+  };
   constexpr std::uint64_t step = 256;
-  run_threads(options.threads, [&](int) {
-    LinkOfEdge link(adjacency, graph.n);
-    std::vector<std::uint64_t> my_empty;
-    std::vector<Square> my_squares;
-    for (std::uint64_t first; (first = next.fetch_add(step)) < order.size() && !control.stopped();) {
-      const std::uint64_t last = std::min<std::uint64_t>(first + step, order.size());
-      for (std::uint64_t position = first; position < last; ++position) {
-        const std::uint64_t e = order[position] & 0xffffffffu;
-        const std::vector<Vertex>& heads = link.components(source[e], graph.neighbor[e], static_cast<std::uint32_t>(position));
-        witness[e] = heads.empty() ? birth_edge : heads[0];
-        if (heads.empty()) my_empty.push_back(position);
-        for (std::size_t k = 1; k < heads.size(); ++k) my_squares.push_back({position, heads[0], heads[k]});
-      }
-      control.done.fetch_add(static_cast<std::int64_t>(last - first));
+  Crew crew(order.size() < 32 * step ? 1 : options.threads);
+  std::vector<Worker> workers;
+  for (int k = 0; k < crew.threads(); ++k) workers.push_back({LinkOfEdge(adjacency, graph.n), {}, {}});
+  parallel_for(crew, pieces_of(static_cast<std::int64_t>(order.size()), step), control, [&](std::int64_t piece, int thread) {
+    Worker& mine = workers[static_cast<std::size_t>(thread)];
+    const std::uint64_t first = step * static_cast<std::uint64_t>(piece), last = std::min<std::uint64_t>(first + step, order.size());
+    for (std::uint64_t position = first; position < last; ++position) {
+      const std::uint64_t e = order[position] & 0xffffffffu;
+      const std::vector<Vertex>& heads = mine.link.components(source[e], graph.neighbor[e], static_cast<std::uint32_t>(position));
+      witness[e] = heads.empty() ? birth_edge : heads[0];
+      if (heads.empty()) mine.empty.push_back(position);
+      for (std::size_t k = 1; k < heads.size(); ++k) mine.squares.push_back({position, heads[0], heads[k]});
     }
-    std::lock_guard<std::mutex> lock(mutex);
-    empty.insert(empty.end(), my_empty.begin(), my_empty.end());
-    squares.insert(squares.end(), my_squares.begin(), my_squares.end());
+    control.done.fetch_add(static_cast<std::int64_t>(last - first));
   });
   if (control.stopped()) return result;
+  std::vector<std::uint64_t> empty;
+  std::vector<Square> squares;
+  for (const Worker& worker : workers) {
+    empty.insert(empty.end(), worker.empty.begin(), worker.empty.end());
+    squares.insert(squares.end(), worker.squares.begin(), worker.squares.end());
+  }
   std::sort(empty.begin(), empty.end());
   std::stable_sort(squares.begin(), squares.end(), [](const Square& x, const Square& y) { return x.position < y.position; });
 

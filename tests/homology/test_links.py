@@ -23,6 +23,7 @@ from topo_interp._native import cpu
 from topo_interp.homology.links import graph_bars
 
 PRIMES = (2, 3, 41)
+SETS = cpu.instruction_sets()
 
 
 def projective_plane() -> np.ndarray:
@@ -56,7 +57,7 @@ def test_equal_to_ripser(kind):
         field = PRIMES[trial % 3]
         threshold = math.inf if trial % 4 else float(np.quantile(square, rng.random()))
         expected = ripser_bars(square, field, threshold)
-        how = {"threads": 1 + trial % 3, "isa": trial % 3, "wide": trial % 5 == 0, "block": 8 << (trial % 4)}
+        how = {"threads": 1 + trial % 3, "isa": SETS[trial % len(SETS)], "wide": trial % 5 == 0, "block": 8 << (trial % 4)}
         assert bars(square, field, threshold, **how) == expected, (trial, field, threshold)
         seen += sum(count for (dim, _, _), count in expected.items() if dim == 1)
     assert seen > 20
@@ -122,7 +123,7 @@ def test_threads_and_instruction_sets_change_nothing(name, large):
     square = large[name]
     first = cpu.links_rips(condensed(square), len(square), math.inf, 3, 1)
     assert len(first.relation_rows) > 50
-    others = [{"threads": 2}, {"threads": 3}, {"isa": 0}, {"isa": 1}, {"threads": 5, "wide": True}]
+    others = [{"threads": 2}, {"threads": 3}, *({"isa": name} for name in SETS), {"threads": 5, "wide": True}]
     for how in others:
         again = cpu.links_rips(condensed(square), len(square), math.inf, 3, **how)
         for field in FIELDS:

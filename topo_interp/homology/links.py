@@ -50,8 +50,8 @@ class LinksEngine:
     def memory(self, n: int, max_dim: int) -> int:
         if self.device != "cpu":
             return _witness_type(n)().itemsize * n * (n - 1) // 2
-        # Sorting holds each edge twice with its length; later one witness per edge and two bits per pair and thread.
-        return 12 * n * (n - 1) // 2
+        # Sorting holds each edge twice, once with its length; later there are one witness per pair and two bits per ordered pair.
+        return (12 if _witness_type(n) is np.uint16 else 24) * n * (n - 1) // 2
 
     def compute(
         self,
@@ -67,7 +67,7 @@ class LinksEngine:
         with _reported(progress) as report:
             if self.device == "cpu":
                 result = cpu.links_rips(
-                    matrix.condensed, matrix.n, cut, field, threads_or_default(threads), report, max_dim, isa=_scan_isa()
+                    matrix.condensed, matrix.n, cut, field, threads_or_default(threads), report, max_dim, isa=requested_isa()
                 )
             else:
                 result = scanned_on_device(matrix, cut, field, threads_or_default(threads), self.device, report)
@@ -154,11 +154,6 @@ def graph_bars(
 def graph_memory(graph: RadiusGraph) -> int:
     """Bytes that :func:`graph_bars` takes beyond the graph, from above; 66 to 73 for each pair were seen."""
     return 80 * graph.pairs + 100 * graph.n
-
-
-def _scan_isa() -> int:
-    """The extension's number of the instruction set that the environment asks for."""
-    return {"": -1, "scalar": 0, "avx2": 1, "avx512": 2}[requested_isa()]
 
 
 @contextmanager
