@@ -215,8 +215,7 @@ def test_the_environment_chooses_the_instructions_of_the_scan(monkeypatch):
     for name in ("", *cpu.instruction_sets()):
         monkeypatch.setenv("TOPO_INTERP_ISA", name)
         found.append(ti.Rips()(matrix))
-    number = {"scalar": 0, "avx2": 1, "avx512": 2}
-    assert seen == [-1, *(number[name] for name in cpu.instruction_sets())]
+    assert seen == ["", *cpu.instruction_sets()]
     assert all(ti.same_bars(other, found[0]) for other in found)
     monkeypatch.setenv("TOPO_INTERP_ISA", "sse9")
     with pytest.raises(ti.InputError, match="TOPO_INTERP_ISA is 'sse9'"):
