@@ -52,7 +52,7 @@ class Cache:
         """Where the result lies that these parts define, together with the sources of the package and of its extension."""
         if self.folder is None:
             return None
-        parts = (kind, *parts, build_info()["source_hash"], sources_digest())
+        parts = (kind, *parts, build_info()["source_hash"], sources_digest(Path(__file__).parent))
         return self.folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.{kind}"
 
     def stored(self, path: Path | None) -> bool:
@@ -61,13 +61,12 @@ class Cache:
 
 
 @functools.lru_cache(maxsize=1)
-def sources_digest() -> str:
-    """SHA-256 of the package's Python files, read once: the version alone would keep what an older state of it computed."""
+def sources_digest(folder: Path) -> str:
+    """SHA-256 of a package's Python files, read once: its version alone would keep what an older state of it computed."""
     state = hashlib.sha256()
-    here = Path(__file__).parent
-    for path in sorted(here.rglob("*.py")):
-        state.update(f"{path.relative_to(here).as_posix()} {path.stat().st_size} ".encode())
-        state.update(path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        content = path.read_bytes()
+        state.update(f"{path.relative_to(folder).as_posix()} {len(content)} ".encode() + content)
     return state.hexdigest()
 
 

@@ -7,9 +7,6 @@ import html
 import json
 import math
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -52,48 +49,13 @@ def made_profile(sites=("layer.0", EVIL, EVIL_JSON), recipe_name=EVIL):
     return ti.Profile(tuple(results), {recipe_name: recipe}, about)
 
 
-class Page(HTMLParser):
-    """What a browser would do with a page: the elements it makes, the loads it starts, the text it shows."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.loads, self.handlers, self.shown, self.data = [], [], [], [], ""
-        self._inside = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        attributes = dict(attributes)
-        if tag not in ("meta", "link", "img", "br"):
-            self._inside.append((tag, attributes.get("id")))
-        self.handlers += [name for name in attributes if name.startswith("on")]
-        for name in ("src", "href", "data", "action", "srcset", "poster", "background"):
-            target = attributes.get(name)
-            if target is not None and not (tag == "a" and target.startswith("#")):
-                self.loads.append((tag, name, target))
-
-    def handle_endtag(self, tag):
-        while self._inside and self._inside.pop()[0] != tag:
-            pass
-
-    def handle_data(self, data):
-        where = self._inside[-1] if self._inside else ("", None)
-        if where == ("script", "figures"):
-            self.data += data
-        elif where[0] == "style":
-            self.loads += [("style", "url", url) for url in re.findall(r"url\(|@import", data)]
-        elif where[0] != "script":
-            self.shown.append(data)
-
-
 @pytest.fixture(scope="module")
-def page():
-    return Page(render(made_profile(), title=EVIL))
+def page(parsed):
+    return parsed(render(made_profile(), title=EVIL))
 
 
-def test_the_checker_sees_a_page_that_is_wrong():
-    wrong = Page(
+def test_the_checker_sees_a_page_that_is_wrong(parsed):
+    wrong = parsed(
         "<p>a</p><script src='https://x.org/p.js'></script><img src=x onerror=run()><a href='https://x.org'>b</a><style>@import 'x'</style>"
     )
     assert ("script", "src", "https://x.org/p.js") in wrong.loads and (
@@ -182,17 +144,17 @@ def test_sites_keep_their_order_and_their_full_names_on_hover():
     assert plot_style.short_labels(["a.b"]) == ["a.b"] and plot_style.short_labels(["a.b", "a.b.c"]) == ["b", "b.c"]
 
 
-def test_an_empty_profile_is_still_a_page():
+def test_an_empty_profile_is_still_a_page(parsed):
     failed = ti.Profile(
         (SiteResult("a", "r", error="no"),), {"r": ti.Rips()}, {"store": "s", "version": "0", "date": ""}
     )
-    text = "".join(Page(render(failed)).shown)
+    text = "".join(parsed(render(failed)).shown)
     assert "No site of 1 site could be analyzed" in text and "there is nothing to draw" in text
 
 
-def test_degree_zero_alone_is_a_page():
+def test_degree_zero_alone_is_a_page(parsed):
     found = ti.profile({"a": np.eye(5)}, ti.Rips(max_dim=0), progress=False)
-    text = "".join(Page(render(found)).shown)
+    text = "".join(parsed(render(found)).shown)
     assert "degree 0" in text and "loop is at" not in text
     assert "number of bars (H0)" in across_sites(found).to_json()
 
@@ -204,39 +166,12 @@ def test_write_needs_a_folder(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.html"]
 
 
-@pytest.fixture(scope="module")
-def browse(tmp_path_factory):
-    """The document that a browser makes of a file, as text."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("no chromium")
-    flags = (
-        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    )
-    flags += " --disable-component-update --disable-sync --virtual-time-budget=8000 --window-size=1300,3000 --dump-dom"
-
-    def load(path):
-        command = [
-            browser,
-            *flags.split(),
-            f"--user-data-dir={tmp_path_factory.mktemp('user')}",
-            path.as_uri(),
-        ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
-
-    return load
-
-
-def drawn_plots(document):
-    return re.findall(r'id="([\w-]+)"[^>]*data-drawn="yes"', document)
-
-
-def test_a_browser_draws_the_plots_and_runs_no_label(browse, tmp_path):
-    document = browse(made_profile().report(tmp_path / "a.html", title=EVIL))
-    page = Page(document)
+def test_a_browser_draws_the_plots_and_runs_no_label(browse, parsed, tmp_path):
+    document, drawn = browse(made_profile().report(tmp_path / "a.html", title=EVIL))
+    page = parsed(document)
     assert re.search("<title>(.*?)</title>", document).group(1).startswith("&lt;script&gt;")
     assert page.tags.count("script") == 3 and "img" not in page.tags
-    assert drawn_plots(document) == [
+    assert drawn == [
         "recipe-0-heat-0",
         "recipe-0-across-0",
         "recipe-0-diagrams-0",
@@ -257,7 +192,7 @@ def test_headings_sort_and_tabs_switch(browse, tmp_path):
     before, after = re.sub("<meta http-equiv=[^>]*>", "", render(both)).rsplit("</body>", 1)
     text = f"{before}{clicks}</body>{after}"
     (tmp_path / "a.html").write_text(text, encoding="utf-8")
-    document = browse(tmp_path / "a.html")
+    document, drawn = browse(tmp_path / "a.html")
     body = document[document.index('<table class="sortable">') :]
     body = body[body.index("<tbody>") : body.index("</tbody>")]
     rows = [re.findall('data-value="(.*?)"', row) for row in body.split("</tr>")[:-1]]
@@ -265,7 +200,7 @@ def test_headings_sort_and_tabs_switch(browse, tmp_path):
     assert [html.unescape(row[0]) for row in rows[-2:]] == [
         "bro<ken"
     ] * 2  # without a value: last in both directions
-    assert {"recipe-0-heat-1", "recipe-1-heat-0"} <= set(drawn_plots(document))
+    assert {"recipe-0-heat-1", "recipe-1-heat-0"} <= set(drawn)
     assert re.search(r'id="recipe-0"[^>]*hidden', document) and not re.search(
         r'id="recipe-1"[^>]*hidden', document
     )

@@ -53,7 +53,7 @@ class _Tables(NamedTuple):
 
     def of_recipe(self, recipe: str) -> _Tables:
         """Only the rows of one recipe."""
-        return _Tables(*(frame[frame["recipe"] == recipe] for frame in self))
+        return _Tables._make(frame[frame["recipe"] == recipe] for frame in self)
 
 
 def _page(track: Track, tables: _Tables, title: str) -> str:
