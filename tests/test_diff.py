@@ -95,7 +95,65 @@ def test_saved_and_opened(found, tmp_path):
         found.save(tmp_path / "no" / "a.diff")
 
 
+def test_one_measure_and_one_site_that_fail_lose_no_other():
+    few = np.r_[np.repeat(X[:1], 38, axis=0), X[1:3]]  # more than 90 % of the distances are 0, and yet the rows have a variance
+    a = {"twins": few, "broken": np.where(X > 2, np.nan, X), "noisy": X}
+    found = ti.diff(a, {**B, "twins": few + 0.1 * X, "broken": X}, {"plain": ti.Rips(), "graph": ti.Rips(ti.diffusion(k=9, t=8))}, draws=9, progress=False)
+    frame = found.to_frame().set_index(["site", "recipe"])
+    twins, broken = frame.loc["twins", "plain"], frame.loc["broken", "plain"]
+    assert twins["cka"] == ti.cka(few, few + 0.1 * X).value and twins["cka_p_max_t"] <= 1 and np.isfinite(twins["bottleneck_dim1"])
+    assert np.isnan(twins["rtd"]) and np.isnan(twins["rtd_p"]) and twins["error"].startswith("rtd is not defined here")
+    assert "has a NaN" in broken["error"] and broken[["cka", "bottleneck_dim0"]].isna().all() and broken["n"] == 0
+    whole = frame.loc["noisy", "graph"]  # a metric of the whole cloud
+    matrices = [ti.diffusion(k=9, t=8).distance_matrix(points) for points in (X, B["noisy"])]
+    assert whole["rtd"] == pytest.approx(ti.rtd(*matrices).value) and whole["rtd_p_max_t"] == 0.1 and whole["error"] == ""
+    assert found.about["tests"] == sum(len(numbers) for numbers in found.paired.values())
+
+
+def test_without_draws_there_are_values_and_no_p():
+    rows = {"item": np.arange(40), "template": np.arange(40) // 4}
+    stores = [ti.store_from_arrays({"noisy": of["noisy"]}, rows, groups="template") for of in (A, B)]
+    with pytest.raises(ti.InputError, match=r"share a value of 'template' .* give draws=0 .* store.means\('template'\)"):
+        ti.diff(*stores, ti.Rips(), progress=False)
+    frame = ti.diff(*stores, ti.Rips(), draws=0, subsamples=0, progress=False).to_frame()
+    assert frame["cka"].item() == ti.cka(A["noisy"], B["noisy"]).value and not [name for name in frame if "_p" in name or "chance" in name]
+
+
+def test_each_recipe_runs_once(monkeypatch):
+    calls = []
+    whole = ti.Rips.__call__
+    monkeypatch.setattr(ti.Rips, "__call__", lambda self, cloud, *a, **k: calls.append(self) or whole(self, cloud, *a, **k))
+    found = ti.diff({"a": X}, {"a": B["noisy"]}, ti.Rips(), draws=0, subsamples=0, progress=False)
+    assert calls.count(ti.Rips()) == 2 and len(found.moved_bars()) > 0  # once in each store, also for the rows of the bars that moved
+    assert all(d.provenance is None for d in (*found.a.diagrams.values(), *found.b.diagrams.values()))
+
+
+def test_diagrams_that_a_threshold_cut_are_compared_up_to_it():
+    row = ti.diff({"a": X}, {"a": B["noisy"]}, ti.Rips(threshold=1.5), draws=0, subsamples=0, progress=False).to_frame().iloc[0]
+    units = [np.median(pdist(points)) for points in (X, B["noisy"])]
+    cut = 1.5 / max(units)
+    pair = [ti.Rips(max_dim=0)(points / unit) for points, unit in zip((X, B["noisy"]), units, strict=True)]
+    capped = [ti.Diagrams.from_bars([np.minimum(d.finite(0), cut)]) for d in pair]
+    assert cut < pair[0].finite(0).max() and row["bottleneck_dim0"] == pytest.approx(ti.bottleneck(*capped, 0).value, abs=1e-5)
+    assert row["error"] == ""
+
+
+def test_folders_are_stores(tmp_path):
+    for name, of in (("a", A), ("b", B)):
+        ti.store_from_arrays({"noisy": of["noisy"]}).save(tmp_path / name)
+    found = ti.diff(tmp_path / "a", str(tmp_path / "b"), ti.Rips(max_dim=0), draws=0, subsamples=0, progress=False)
+    assert found.to_frame()["cka"].item() == pytest.approx(ti.cka(A["noisy"], B["noisy"]).value, rel=1e-5)
+
+
 def test_stores_that_do_not_pair():
+    order = np.random.default_rng(1).permutation(40)
+    clouds = [ti.PointCloud(X, site="a"), ti.PointCloud(X[order], rows=order, site="a")]
+    with pytest.raises(ti.InputError, match="place 0 is row 0 of 'a in a' and row"):
+        ti.diff(*({"a": cloud} for cloud in clouds), ti.Rips(), progress=False)
+    sizes = {"a": X, "b": X[:20]}
+    with pytest.raises(ti.InputError, match="'a' has 40 rows and 'b' 20, and the draws"):
+        ti.diff(sizes, sizes, ti.Rips(), progress=False)
+    assert len(ti.diff(sizes, sizes, ti.Rips(), draws=0, progress=False).to_frame()) == 2
     with pytest.raises(ti.InputError, match="no site is in both"):
         ti.diff({"a": X}, {"b": X}, ti.Rips(), progress=False)
     with pytest.raises(ti.InputError, match="different rows: 40 and 39 rows"):

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import topo_interp as ti
+from topo_interp import track_cache
 from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.events import Lengths, changes, longest_bars, resampled_lengths
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -142,11 +143,56 @@ def test_wrong_inputs():
         (pd.DataFrame({"step": [0, 0]}), "step 0 more than once"),
         (pd.DataFrame({"step": [7]}), "none of the steps 0"),
         (pd.DataFrame({"step": [0], "dim": [1]}), "'dim' has the name of a column"),
+        (pd.DataFrame({"step": [0], "max_persistence_relative": [1]}), "'max_persistence_relative' has the name of a column"),
+        (pd.DataFrame({"step": [0], "mean_norm": [1]}), "'mean_norm' has the name of a column"),
+        (pd.DataFrame({"step": [0.0, 10.5]}), "step in row 1 is 10.5; steps are integers"),
+        (pd.DataFrame({"step": [0, None]}), "step in row 1 is nan"),
+        (pd.DataFrame({"step": ["0", "x"]}), "step in row 1 is 'x'"),
+        (pd.DataFrame([[0, 1, 2]], columns=["step", "loss", "loss"]), "different texts are needed as names"),
+        ({"step": [0], "loss": [1.0]}, "metrics is a dict; a DataFrame"),
     ):
         with pytest.raises(ti.InputError, match=words):
             ti.track(stores, RIPS, metrics=metrics, progress=False)
     with pytest.raises(ti.InputError, match="made without subsamples"):
         ti.track(stores, ti.Rips(max_dim=0), subsamples=0, progress=False).events()
+
+
+def test_steps_that_are_whole_numbers_of_another_type_are_steps():
+    metrics = pd.DataFrame({"step": [0.0, 5.0], "loss": [2.0, 1.0]})
+    found = ti.track({0: made_store(0), 5: made_store(5)}, RIPS, metrics=metrics, subsamples=0, drift=False, progress=False)
+    assert found.metrics["step"].dtype == np.int64 and found.to_frame().groupby("step")["loss"].first().to_dict() == {0: 2.0, 5: 1.0}
+
+
+def test_without_subsamples_no_matrix_is_made(monkeypatch):
+    whole = DistanceMatrix.from_points
+
+    def some(points, *arguments, **options):
+        assert len(points) < 4200, "a matrix of all rows was made"
+        return whole(points, *arguments, **options)
+
+    monkeypatch.setattr(DistanceMatrix, "from_points", some)  # the median is that of some rows
+    store = {"a": np.random.default_rng(0).normal(size=(4200, 2))}
+    found = ti.track({0: store}, ti.Rips(max_dim=0), baselines=False, subsamples=0, progress=False)
+    assert not found.failed and found.to_frame()["bars"].item() == 4200
+
+
+def test_diagrams_that_a_threshold_cut_have_a_drift():
+    found = ti.track({0: made_store(0), 5: made_store(5)}, ti.Rips(threshold=2.0), subsamples=0, progress=False)
+    cut = [d.censored(0).any() for d in found.diagrams.values()]
+    drift = found.drift()
+    assert any(cut) and drift[["bottleneck_dim0", "bottleneck_dim1"]].notna().all(axis=None) and (drift["notes"] == "").all()
+
+
+def test_events_of_rows_that_share_a_group_say_so():
+    def events(groups):
+        clouds = rings(np.random.default_rng(0), opens=7)
+        item = {"item": np.arange(90), "template": np.arange(90) // 3}
+        stores = {step: ti.store_from_arrays({"layer": points}, item, groups=groups) for step, points in enumerate(clouds)}
+        return ti.track(stores, ti.Rips(max_dim=1), baselines=False, subsamples=10, drift=False, progress=False).events()
+
+    grouped, plain = events("template"), events(())
+    assert len(plain) and (plain["caution"] == "").all() and grouped["caution"].str.startswith("rows share values of template: the noise").all()
+    pd.testing.assert_frame_equal(grouped.drop(columns="caution"), plain.drop(columns="caution"))
 
 
 def test_what_can_not_be_read_is_named_and_tried_again(run, tmp_path):
@@ -166,6 +212,21 @@ def test_what_can_not_be_read_is_named_and_tried_again(run, tmp_path):
     fresh = ti.track(run, RIPS, subsamples=10, progress=False)
     for name in ("to_frame", "drift", "events"):
         pd.testing.assert_frame_equal(getattr(mended, name)(), getattr(fresh, name)(), check_exact=True)
+
+
+def test_the_cache_knows_the_sources(run, tmp_path, monkeypatch):
+    for name, text in (("a", "one = 1"), ("b", "one = 2"), ("c", "one = 1")):
+        (tmp_path / name / "part").mkdir(parents=True)
+        (tmp_path / name / "part" / "module.py").write_text(text)
+    first, other, same = (track_cache.sources_digest(tmp_path / name) for name in "abc")
+    assert first == same != other
+
+    def computed():
+        return ti.track(run, RIPS, subsamples=0, drift=False, cache=tmp_path / "cache", progress=False).about["computed"]
+
+    assert (computed(), computed()) == (6, 0)
+    monkeypatch.setattr(track_cache, "sources_digest", lambda folder: other)  # as after a change of a module
+    assert (computed(), computed()) == (6, 0)
 
 
 def test_the_cache_knows_what_defines_a_result(run, tmp_path):
@@ -311,6 +372,8 @@ def test_loops_are_followed_from_step_to_step(tmp_path):
         ((stores, "layer", "parts"), "max_dim=1"),
         (({0: stores[0], 10: stores[10]}, "layer"), "lack step 20"),
         (({**stores, 20: tmp_path / "gone"}, "layer"), "step 20 can not be read"),
+        (({**stores, 20: {"layer": np.random.default_rng(1).normal(size=(80, 2))}}, "layer"), "at step 20 are not those that the track was made of"),
+        ((None, "layer"), "stores is a NoneType"),
     ):
         with pytest.raises(ti.InputError, match=message):
             found.loops(*what)

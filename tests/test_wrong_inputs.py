@@ -18,6 +18,17 @@ MARKS = ti.farthest_points(X, 5)
 GRAPH = ti.radius_graph(X, 2.0)
 BARS = RIPS(X)
 
+PAIR = {0: STORE, 1: STORE}
+
+
+def diff(a=STORE, b=STORE, recipes=RIPS, **options):
+    return ti.diff(a, b, recipes, progress=False, **{"draws": 0, "subsamples": 0, **options})
+
+
+def track(stores=PAIR, recipes=RIPS, **options):
+    return ti.track(stores, recipes, progress=False, **{"subsamples": 0, "drift": False, **options})
+
+
 WRONG = {
     "threads, text": (lambda: ti.pairwise_distances(X, threads="2"), "threads is '2'; a whole number"),
     "threads, yes": (lambda: ti.pairwise_distances(X, threads=True), "threads is True"),
@@ -114,6 +125,40 @@ WRONG = {
     "cloud, radius": (lambda: ti.shapes.circle(10, math.inf), "radius is inf; a finite number > 0"),
     "cloud, seed": (lambda: ti.shapes.gaussian(10, 2, seed="a"), "seed is 'a'; a whole number"),
     "store, a file": (lambda: ti.open_store(__file__), "it is a file, and a store is a folder"),
+    "diff, nothing": (lambda: diff(None), "a is a NoneType; a store, its folder, or"),
+    "diff, list": (lambda: diff(b=[X]), "b is a list"),
+    "diff, array": (lambda: diff(X, X), "a is a ndarray"),
+    "diff, no folder": (lambda: diff("/none"), "/none is not a store"),
+    "diff, draws": (lambda: diff(draws=1), "draws is 1; give 0 .values without p-values. or a whole number of at least 2"),
+    "diff, draws, text": (lambda: diff(draws="99"), "draws is '99'"),
+    "diff, subsamples": (lambda: diff(subsamples=10.5), r"subsamples is 10.5; give 0 \(no intervals\) or a whole number of at least 10"),
+    "diff, subsamples, text": (lambda: diff(subsamples="a"), "subsamples is 'a'"),
+    "diff, seed": (lambda: diff(seed=1.5), "seed is 1.5; a whole number >= 0"),
+    "diff, no seed": (lambda: diff(seed=None), "seed is None"),
+    "diff, processes": (lambda: diff(n_jobs="2"), "n_jobs is '2'"),
+    "diff, opened": (lambda: ti.Diff.open(None), "path is None; give the name of a file"),
+    "track, subsamples": (lambda: track(subsamples=10.5), r"subsamples is 10.5; give 0 \(no events\)"),
+    "track, subsamples, text": (lambda: track(subsamples="20"), "subsamples is '20'"),
+    "track, no subsamples": (lambda: track(subsamples=None), "subsamples is None"),
+    "track, seed": (lambda: track(seed=-1), "seed is -1; a whole number >= 0"),
+    "track, seed, text": (lambda: track(seed="a"), "seed is 'a'"),
+    "track, processes": (lambda: track(n_jobs=1.5), "n_jobs is 1.5; a whole number >= 1"),
+    "track, no processes": (lambda: track(n_jobs=None), "n_jobs is None"),
+    "track, cache": (lambda: track(cache=3), "cache is 3; give the name of a file or folder"),
+    "track, cache that can not be": (lambda: track(cache="/proc/x/y"), "the folder '/proc/x/y' of the cache can not be made"),
+    "track, stores": (lambda: track(None), "stores holds no step"),
+    "track, loops of nothing": (lambda: track().loops(None, "a"), "stores is a NoneType; give those that the track was made of"),
+    "track, level": (lambda: track(subsamples=10).events(level="a"), "level is 'a'; .*a probability, such as level=0.05"),
+    "track, no level": (lambda: track(subsamples=10).events(level=None), "level is None"),
+    "track, level, one": (lambda: track(subsamples=10).events(level=1), "level is 1; a probability"),
+    "track, opened": (lambda: ti.Track.open(None), "path is None"),
+    "track, saved": (lambda: track().save(3), "path is 3"),
+    "recipe, nothing": (lambda: track(recipes=None), "a recipe is a NoneType; a ti.Rips"),
+    "recipe, number": (lambda: diff(recipes=3), "a recipe is a int"),
+    "recipe, summary": (lambda: track(recipes=ti.two_nn()), "a recipe is a _TwoNN"),
+    "recipe, text": (lambda: diff(recipes="euclidean"), "a recipe is a str"),
+    "recipe, name": (lambda: ti.profile(STORE, {3: RIPS}), "the name of a recipe is 3; a text"),
+    "profile, opened": (lambda: ti.Profile.open(None), "path is None"),
     "profile, processes": (lambda: ti.profile(STORE, RIPS, n_jobs=1.5), "n_jobs is 1.5"),
 }
 

@@ -78,7 +78,8 @@ class Diff:
         Columns: site, recipe, n; for each paired measure its value, ``_low`` and ``_high`` (central 90 % of subsamples of 80 %
         of the rows), ``_p`` (this test alone), ``_p_max_t`` (over all sites, recipes and measures), ``_chance_low`` and
         ``_chance_high`` (central 90 % of the permuted pairings; none of these four without draws); ``bottleneck_dim0``, ``wasserstein_dim0`` ... (of the diagrams
-        in median distances) with ``_low`` and ``_high``, which have no p-value, since no pairing enters them;
+        in median distances, up to the smaller cut where a threshold cut) with ``_low`` and ``_high``, which have no p-value, since no
+        pairing enters them;
         ``bottleneck_bound`` (how far certificates allow a bottleneck distance to be off) and ``moved_dim0`` ... (bars that
         moved by more than that); the baselines of both stores with ``_a`` and ``_b``; error. A small p says that the two
         clouds are more alike than with their rows paired at random: a *large* one, that the pairing carries nothing.
@@ -177,7 +178,7 @@ def diff(
 
     Args:
         a, b: stores, their folders, or mappings from sites to points, with the same rows; the sites of both are compared.
-        recipes: one recipe, several, or a dict of named ones. RTD and merge order need a metric of ``ti.metrics.table()``.
+        recipes: one recipe, several, or a dict of named ones.
         draws: permuted pairings, shared by all sites and measures; the smallest attainable p-value is 1 / (1 + draws). 0 for
             values without p-values, also where rows are grouped, so that they can not be permuted one by one.
         subsamples: for the intervals; 0 for none.

@@ -109,7 +109,8 @@ class Track:
     def drift(self, reference: str = "first") -> pd.DataFrame:
         """How far each step is from the first step, or from the one before: one row per step, site and recipe.
 
-        Columns: step, reference, site, recipe, ``bottleneck_dim0`` ... (of the diagrams in median distances, exact),
+        Columns: step, reference, site, recipe, ``bottleneck_dim0`` ... (of the diagrams in median distances, exact; up
+        to the smaller cut where a threshold cut, which is then a lower bound),
         ``bottleneck_bound`` (how far certificates allow these to be off), ``rtd`` with both directions and ``cka`` (of the
         same rows, after the recipe's steps), notes (why a number is missing).
 

@@ -105,7 +105,7 @@ def checked_metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.Da
     whole = numbers == np.floor(numbers)
     if not whole.all():
         at = int(np.flatnonzero(~whole)[0])
-        raise InputError(f"the metrics' step in row {at} is {table['step'].iloc[at]!r}; steps are integers, as those of the stores")
+        raise InputError(f"the metrics' step in row {at} is {table['step'].tolist()[at]!r}; steps are integers, as those of the stores")
     table["step"] = numbers.astype("int64")
     if table["step"].duplicated().any():
         step = table["step"][table["step"].duplicated()].iloc[0]

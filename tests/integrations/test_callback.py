@@ -208,6 +208,25 @@ def test_a_failure_is_an_error_at_the_start_and_a_warning_later():
     assert len(live.history) == 1
 
 
+def test_a_run_that_goes_on_keeps_the_stores_that_are_there(tmp_path):
+    model = seeded_model()
+    settings = Settings(PROBE, SITES, every=2, budget=1e9, out=tmp_path)
+    first = Live(settings).begin(model, 4)
+    folder = tmp_path / "step-00000004"
+    kept = ti.open_store(folder).digest()
+    again = Live(settings).begin(model, 4)
+    assert {name: value for name, value in again.items() if name != "topo/seconds"} == {name: first[name] for name in again if name != "topo/seconds"}
+    with torch.no_grad():
+        model.net[0].weight.mul_(2)
+    with pytest.warns(RuntimeWarning, match="step-00000004 holds other activations than the model gives now, and is kept"):
+        other = Live(settings).begin(model, 4)
+    assert other["topo/net.0/mean_norm"] != first["topo/net.0/mean_norm"] and ti.open_store(folder).digest() == kept
+    (tmp_path / "step-00000006").mkdir()
+    (tmp_path / "step-00000006" / "notes.txt").write_text("not a store")
+    with pytest.raises(ti.InputError, match="exists already"):
+        Live(settings).begin(model, 6)
+
+
 def test_settings_are_checked():
     for options, words in (({"every": 0}, "every=100"), ({"budget": 0.0}, "budget=0.05"), ({"summaries": ()}, "holds no statistic")):
         with pytest.raises(ti.InputError, match=words):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import topo_interp as ti
+from topo_interp import track_drift
 from topo_interp.report import track_figures
 from topo_interp.report.track_page import event_words, render_track
 
@@ -81,6 +82,20 @@ def test_tables_stand_beside_the_page(track, tmp_path):
         pd.testing.assert_frame_equal(part, drift, check_dtype=False)
     with pytest.raises(ti.InputError, match="make it first"):
         track.report(tmp_path / "no" / "a.html")
+
+
+def test_a_report_computes_each_distance_once(track, tmp_path, monkeypatch):
+    calls = []
+    once = track_drift.unpaired_drift
+    monkeypatch.setattr(track_drift, "unpaired_drift", lambda *pair: calls.append(pair) or once(*pair))
+    track.report(tmp_path / "a.html")
+    assert len(calls) == len(track.pairs)
+
+
+def test_rows_that_share_a_group_are_a_caution_beside_the_events():
+    stores = {step: ti.store_from_arrays({"a": np.eye(12) * (1 + step)}, {"item": np.arange(12), "word": np.arange(12) % 3}, groups="word") for step in (0, 1)}
+    text = render_track(ti.track(stores, ti.Rips(max_dim=0), subsamples=10, progress=False))
+    assert "Rows share values of word, so that the noise is larger than this" in text
 
 
 def test_one_step_and_failures_are_still_a_page(tmp_path):

@@ -15,6 +15,7 @@ from topo_interp.comparison.linear import cka, procrustes, rsa
 from topo_interp.comparison.merging import merge_order, rtd, rtd_lite
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
+from topo_interp.homology.seen import Seen
 
 __all__ = ["in_medians", "paired_measures", "unpaired_drift"]
 
@@ -62,26 +63,23 @@ def unpaired_drift(a: Diagrams, b: Diagrams) -> tuple[dict[str, float], list[str
 def paired_measures(
     x: Any, y: Any, recipe: Rips, names: Iterable[str], *, subsamples: int = 0, seed: int = 0
 ) -> tuple[dict[str, Comparison], list[str]]:
-    """The named measures of two clouds of the same rows after the recipe's steps, and for each that has no value here a sentence.
+    """The named measures of two clouds as the recipe sees them (also of what ``recipe.seen`` made of them), of the same rows.
+
+    For each that has no value here there is a sentence.
 
     >>> found, notes = paired_measures([[0.0], [1.0], [3.0], [7.0]], [[1.0], [1.0], [1.0], [1.0]], Rips(), ["procrustes", "rsa"])
     >>> found, notes[0][:59]
     ({}, 'procrustes is not defined here: all rows of y are equal, so')
     """
     try:
-        clouds = [recipe.seen(cloud).after for cloud in (x, y)]
+        seen = [cloud if isinstance(cloud, Seen) else recipe.seen(cloud) for cloud in (x, y)]
     except Exception as error:  # noqa: BLE001 - told in the row
         return {}, [error_message(error)]
     found, notes = {}, []
     for name in names:
-        options: dict[str, Any] = {"subsamples": subsamples, "seed": seed}
-        if name in _OF_DISTANCES:
-            if not isinstance(recipe.metric, str) or recipe.metric == "precomputed":
-                notes.append(f"{name} is defined for the metrics of ti.metrics.table(), not for {recipe.metric!r}")
-                continue
-            options["metric"] = recipe.metric
         try:
-            found[name] = _MEASURES[name](*clouds, **options)
+            clouds = [one.matrix if name in _OF_DISTANCES else one.after for one in seen]
+            found[name] = _MEASURES[name](*clouds, subsamples=subsamples, seed=seed)
         except Exception as error:  # noqa: BLE001 - one measure must not lose the others
             message = error_message(error)
             notes.append(message if message.startswith(name) else f"{name}: {message}")
