@@ -287,8 +287,11 @@ def track(
         if subsamples:
             from topo_interp.report.track_page import event_words
 
-            for event in found.events().to_dict("records"):
+            events = found.events()
+            for event in events.to_dict("records"):
                 typer.echo(event_words(event))
+            for caution in filter(None, dict.fromkeys(events["caution"])):
+                typer.echo(f"caution: {caution}", err=True)
 
 
 @app.command(epilog="Example: topo-interp diff before.acts after.acts --steps centered --out diff.html")

@@ -65,7 +65,7 @@ def paired_measures(
 ) -> tuple[dict[str, Comparison], list[str]]:
     """The named measures of two clouds as the recipe sees them (also of what ``recipe.seen`` made of them), of the same rows.
 
-    For each that has no value here there is a sentence.
+    For each that has no value here, or none in a subsample and so no interval, there is a sentence.
 
     >>> found, notes = paired_measures([[0.0], [1.0], [3.0], [7.0]], [[1.0], [1.0], [1.0], [1.0]], Rips(), ["procrustes", "rsa"])
     >>> found, notes[0][:59]
@@ -83,4 +83,6 @@ def paired_measures(
         except Exception as error:  # noqa: BLE001 - one measure must not lose the others
             message = error_message(error)
             notes.append(message if message.startswith(name) else f"{name}: {message}")
+            if subsamples:
+                found |= paired_measures(*seen, recipe, [name])[0]
     return found, notes
