@@ -52,7 +52,10 @@ def torus(n: int) -> np.ndarray:
 
 
 def sentences(n: int) -> np.ndarray:
-    """The first n distinct tokens, in a seeded order, of MiniLM's layer 4 over the help texts that ship with Python."""
+    """The first n distinct tokens, in a seeded order, of MiniLM's layer 4 over the help texts that ship with Python.
+
+    The first 256 tokens of each text; where these are too few, the next 256 of each, and so on.
+    """
     os.environ["HF_HUB_OFFLINE"] = "1"
     import pydoc_data.topics
 
@@ -64,12 +67,11 @@ def sentences(n: int) -> np.ndarray:
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     texts = [pydoc_data.topics.topics[name] for name in sorted(pydoc_data.topics.topics)]
     order = np.random.default_rng(0).permutation(len(texts))
+    windows = {k: tokenizer(texts[k], truncation=True, max_length=256, return_overflowing_tokens=True)["input_ids"] for k in order}
     rows = []
     with torch.no_grad():
-        for k in order:
-            ids = tokenizer(texts[k], return_tensors="pt", truncation=True, max_length=256)
-            hidden = model(**ids, output_hidden_states=True).hidden_states[4][0].numpy()
-            rows.append(hidden[ids["attention_mask"][0].bool().numpy()])
+        for window in (windows[k][place] for place in range(max(map(len, windows.values()))) for k in order if place < len(windows[k])):
+            rows.append(model(torch.tensor([window]), output_hidden_states=True).hidden_states[4][0].numpy())
             if sum(map(len, rows)) > 2 * n:
                 break
     tokens = np.unique(np.concatenate(rows), axis=0)
@@ -140,10 +142,14 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--limit", type=float, default=300, help="seconds of one run")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--write-sentences", type=Path, metavar="FILE", help="only the sentences of the largest size, for cuda.py")
     parser.add_argument("--worker", nargs=2, metavar=("ENGINE", "POINTS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         worker(*arguments.worker)
+        return
+    if arguments.write_sentences:
+        np.save(arguments.write_sentences, sentences(max(arguments.sizes)).astype(np.float16))
         return
     if arguments.quick:
         arguments.sizes, arguments.peers, arguments.limit = [2000], ["ripser", "giotto-ph"], 60.0
