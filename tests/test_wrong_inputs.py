@@ -162,6 +162,67 @@ WRONG = {
     "profile, processes": (lambda: ti.profile(STORE, RIPS, n_jobs=1.5), "n_jobs is 1.5"),
 }
 
+DIAGRAMS = RIPS(X)
+KNN = ti.NeighborGraphs(k=3)
+NULL = ti.nulls.permuted_pairing()
+PAIR = {0: X, 1: X + 1}
+COMPARED = ti.compare(STORE, STORE, "procrustes")
+MEASURES = {
+    "cka": ti.cka,
+    "procrustes": ti.procrustes,
+    "rsa": ti.rsa,
+    "rtd": ti.rtd,
+    "rtd_lite": ti.rtd_lite,
+    "merge_order": ti.merge_order,
+    "neighbor_overlap": lambda x, y, **options: ti.neighbor_overlap(x, y, 3, **options),
+    "information_imbalance": ti.information_imbalance,
+}
+COMPARISONS = {
+    "order, yes": (lambda: ti.wasserstein(DIAGRAMS, DIAGRAMS, 1, order=True), r"order is True; .*for the limit, use ti.bottleneck"),
+    "order, infinite": (lambda: ti.wasserstein(DIAGRAMS, DIAGRAMS, 1, order=math.inf), "order is inf"),
+    "order, NaN": (lambda: ti.match_bars(DIAGRAMS, DIAGRAMS, 1, order=math.nan), "order is nan; .*or math.inf"),
+    "order, text": (lambda: ti.match_bars(DIAGRAMS, DIAGRAMS, 1, order="2"), "order is '2'"),
+    "no diagrams": (lambda: ti.match_bars(DIAGRAMS, None, 1), "b is a NoneType; Diagrams are needed"),
+    **{
+        f"directions, {wrong!r}": (lambda wrong=wrong: ti.sliced_wasserstein(DIAGRAMS, DIAGRAMS, 1, directions=wrong), "directions is .* >= 2")
+        for wrong in (0, 1, -1, 1.5, "a", None, True)
+    },
+    **{
+        f"{name}, subsamples, {wrong!r}": (lambda call=call, wrong=wrong: call(X, X, subsamples=wrong), "subsamples is .*; give 0 .no interval.")
+        for name, call in MEASURES.items()
+        for wrong in ("10", None, 10.5, 9, -1, True)
+    },
+    **{
+        f"{name}, seed, {wrong!r}": (lambda call=call, wrong=wrong: call(X, X, seed=wrong), "seed is .*; a whole number >= 0")
+        for name, call in MEASURES.items()
+        for wrong in ("a", -1, 1.5)
+    },
+    "k, fraction": (lambda: ti.neighbor_overlap(X, X, 2.5), r"k is 2.5; a whole number from 1 to 19 .*\(a row has 19 others\)"),
+    "compare, array": (lambda: ti.compare(X, STORE, "cka"), r"a is a ndarray; .*ti.store_from_arrays\({'site': points}\)"),
+    "compare, nothing": (lambda: ti.compare(STORE, None, "cka"), "b is a NoneType"),
+    "compare, list of measures": (lambda: ti.compare(STORE, STORE, ["cka"]), r"no measure is called \['cka'\]"),
+    "compare, a measure of numbers": (lambda: ti.compare(STORE, STORE, lambda x, y: 1.0), "gives a float; a ti.Comparison is needed"),
+    "compare, column in a list": (lambda: ti.compare(STORE, STORE, "cka", on=["label"]), r"no row table with a column \['label'\]"),
+    "plot_comparison, nothing": (lambda: ti.plot_comparison(None), "no table of comparisons, but NoneType"),
+    "plot_comparison, rows twice": (lambda: ti.plot_comparison(pd.concat([COMPARED] * 2)), "'a' and 'a' more than once"),
+    "zigzag, nothing": (lambda: ti.zigzag(None, KNN), "this is a NoneType"),
+    "zigzag, no cloud": (lambda: ti.zigzag({0: X, 1: None}, KNN), r"1 is a NoneType; points \(n, d\) are needed"),
+    "zigzag, draws, text": (lambda: ti.zigzag(PAIR, KNN, null=NULL, draws="a"), "draws is 'a'; a whole number >= 1"),
+    "zigzag, draws, fraction": (lambda: ti.zigzag(PAIR, KNN, null=NULL, draws=1.5), "draws is 1.5"),
+    "zigzag, seed": (lambda: ti.zigzag(PAIR, KNN, null=NULL, seed=None), "seed is None"),
+    "zigzag, radius, yes": (lambda: ti.NeighborGraphs(radius=True), "radius, in median distances, is True"),
+    "zigzag, degree, yes": (lambda: ti.zigzag(PAIR, KNN).similarity(True), "dim is True; a zigzag has degrees 0"),
+    "zigzag, degree, fraction": (lambda: ti.zigzag(PAIR, KNN).similarity_frame(1.0), "dim is 1.0"),
+    "match_cycles, number": (lambda: ti.match_cycles({0: X, 1: 3}, RIPS), "1 is a int; points"),
+    "match_cycles, one row": (lambda: ti.match_cycles({0: X[:1], 1: X[:1]}, RIPS), "each cloud has one row"),
+    "match_cycles, length": (lambda: ti.match_cycles(PAIR, RIPS, min_persistence="a"), "min_persistence, in median distances, is 'a'"),
+    "matches, no file": (lambda: ti.CycleMatches.open("/nowhere/matches.json"), r"no matches at '/nowhere/matches.json'; CycleMatches.save"),
+    "matches, a folder": (lambda: ti.CycleMatches.open("/"), "no matches at '/'"),
+    "matches, nothing": (lambda: ti.CycleMatches.open(None), "path is None; give the name of a file"),
+    "matches, no folder": (lambda: ti.match_cycles(PAIR, RIPS).save("/nowhere/matches.json"), "no folder '/nowhere' .*; make it first"),
+}
+WRONG |= COMPARISONS
+
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_input_is_an_error_in_words(case):

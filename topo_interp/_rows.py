@@ -27,6 +27,8 @@ def same_rows(clouds: Mapping[Hashable, Any], needed_by: str) -> int:
     names, n = list(clouds), 0
     known: tuple[Hashable, np.ndarray] | None = None
     for step, cloud in clouds.items():
+        if not hasattr(cloud, "__len__") or isinstance(cloud, str):
+            raise InputError(f"{needed_by} follows the same rows, and {step!r} is a {type(cloud).__name__}; points (n, d) are needed")
         count = len(cloud)
         if step == names[0]:
             n = count

@@ -8,6 +8,7 @@ from scipy.stats import ortho_group, spearmanr
 
 import topo_interp as ti
 from topo_interp.comparison._subsamples import subsamples_of
+from topo_interp.comparison.drift import paired_measures
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(60, 6)) * np.array([3, 2, 1, 1, 0.5, 0.1])
@@ -60,6 +61,17 @@ def test_distances_stand_for_points(name):
         measure(name)(pair[0], pair[1].take(range(20)))
     graph = ti.Rips(ti.effective_resistance(6)).distance_matrix(X)
     assert "effective_resistance" in measure(name)(graph, pair[1]).convention
+
+
+def test_measures_after_the_steps_of_a_recipe_are_of_its_distances():
+    recipe = ti.Rips(ti.effective_resistance(6), steps=(ti.pca(2),))
+    found, notes = paired_measures(X, Y, recipe, ["rtd", "rsa", "cka"], subsamples=10)
+    clouds = ti.pca(2)(X), ti.pca(2)(Y)
+    matrices = [ti.Rips(recipe.metric).distance_matrix(points) for points in clouds]
+    assert notes == [] and found["rtd"] == ti.rtd(*matrices, subsamples=10) and found["rsa"].value == ti.rsa(*matrices).value
+    assert found["cka"].value == ti.cka(*clouds).value
+    seen = [recipe.seen(points) for points in (X, Y)]
+    assert paired_measures(*seen, recipe, ["rtd"], subsamples=10)[0]["rtd"] == found["rtd"]
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"rtd", "rtd_lite"}))

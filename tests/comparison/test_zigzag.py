@@ -182,7 +182,7 @@ CLOUDS = {0: np.eye(4), 1: np.eye(4)}
         (lambda: ti.zigzag({0: np.eye(4), 1: np.eye(3)}, KNN), "0 has 4 rows and 1 3"),
         (lambda: ti.zigzag(CLOUDS, ti.Rips()), "NeighborGraphs"),
         (lambda: ti.zigzag(CLOUDS, KNN, null="gauss"), "matched_gaussian"),
-        (lambda: ti.zigzag(CLOUDS, KNN, null=ti.nulls.matched_gaussian(), draws=0), "at least one"),
+        (lambda: ti.zigzag(CLOUDS, KNN, null=ti.nulls.matched_gaussian(), draws=0), "draws is 0"),
         (lambda: ti.zigzag(CLOUDS, KNN).similarity(2), "degrees 0"),
     ],
 )
@@ -199,6 +199,12 @@ def test_what_does_not_fit_is_refused_before_it_is_made():
         ti.zigzag({0: matrix, 1: matrix}, KNN, null=ti.nulls.matched_gaussian())
 
 
+def test_one_draw_has_no_spread():
+    found = ti.zigzag(CLOUDS, KNN, null=ti.nulls.permuted_pairing(), draws=1).similarity_frame(0)
+    assert found["null_sd"].isna().all() and set(found["p_value"]) == {1.0}
+
+
 def test_a_recipe_is_a_value():
     recipe = ti.NeighborGraphs(radius=0.5, distances=ti.Distances("chordal", steps=(ti.centered(),)))
     assert ti.NeighborGraphs.from_json(recipe.to_json()) == recipe
+    assert ti.NeighborGraphs(radius=np.float32(0.5)).to_json() == ti.NeighborGraphs(radius=0.5).to_json()

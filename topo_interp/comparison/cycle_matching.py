@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from topo_interp._arguments import file_path, real_number
 from topo_interp._errors import InputError
 from topo_interp._rows import same_rows
 from topo_interp._value import value_from_json
+from topo_interp._writing import replaced
 from topo_interp.geometry.landmarks import Landmarks
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.landmark_rips import diagrams_on
@@ -164,7 +166,7 @@ class CycleMatches:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes one JSON file; returns its path. Steps must be strings or whole numbers."""
-        bad = [step for step in self.steps if not isinstance(step, (str, int))]
+        bad = [step for step in self.steps if not isinstance(step, str) and (not isinstance(step, int) or isinstance(step, bool))]
         if bad:
             raise InputError(f"the step {bad[0]!r} is a {type(bad[0]).__name__}; JSON keeps steps that are strings or whole numbers")
         plain = {
@@ -177,15 +179,19 @@ class CycleMatches:
             "recipe": self.recipe.to_json(),
             "min_persistence": self.min_persistence,
         }
-        path = Path(path)
-        path.write_text(json.dumps(plain, allow_nan=False), encoding="utf-8")
+        path = file_path(path)
+        with replaced(path) as part:
+            part.write_text(json.dumps(plain, allow_nan=False), encoding="utf-8")
         return path
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> CycleMatches:
         """The matches written by :meth:`save`."""
+        path = file_path(path)
+        if not path.is_file():
+            raise InputError(f"there are no matches at {str(path)!r}; CycleMatches.save(path) writes them")
         try:
-            plain = json.loads(Path(path).read_text(encoding="utf-8"))
+            plain = json.loads(path.read_text(encoding="utf-8"))
             if plain["format"] != _FORMAT:
                 raise InputError(f"{path} has the format {plain['format']!r}; this version reads {_FORMAT!r}")
             bars = tuple(
@@ -252,8 +258,9 @@ def match_cycles(
     """
     recipe = loops_recipe(recipe, "match_cycles", landmarks=True)
     n = same_rows(clouds, "match_cycles")
-    if isinstance(min_persistence, bool) or not isinstance(min_persistence, (int, float)) or not 0 <= min_persistence < math.inf:
-        raise InputError(f"min_persistence is {min_persistence!r}; a number of median distances >= 0 is needed")
+    if n < 2:
+        raise InputError("match_cycles follows loops of rows, and each cloud has one row; give the clouds of several rows")
+    min_persistence = real_number(min_persistence, "min_persistence, in median distances,")
     steps = tuple(clouds)
     bars: list[LoopBar] = []
     matches: list[LoopMatch] = []
@@ -276,7 +283,7 @@ def match_cycles(
                 if result.verdict is not Verdict.DIFFERENT:
                     matches.append(LoopMatch(a, b, result.verdict.value, result.level, result.until))
         before, earlier = found, later
-    return CycleMatches(steps, tuple(bars), tuple(matches), n, recipe, float(min_persistence))
+    return CycleMatches(steps, tuple(bars), tuple(matches), n, recipe, min_persistence)
 
 
 def _bar(step: Hashable, diagrams: Diagrams, bar: int, certified: bool) -> LoopBar:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import is_whole, real_number, whole_number
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
 from topo_interp._rows import same_rows
@@ -49,10 +50,10 @@ class NeighborGraphs(Value, kind="neighbor_graphs"):
     def __post_init__(self) -> None:
         if (self.k is None) == (self.radius is None):
             raise InputError(f"k is {self.k!r} and radius {self.radius!r}; give one of them, such as k=10")
-        if self.k is not None and (isinstance(self.k, bool) or not isinstance(self.k, (int, np.integer)) or self.k < 1):
-            raise InputError(f"k is {self.k!r}; a whole number of neighbors >= 1 is needed")
-        if self.radius is not None and not (isinstance(self.radius, (int, float)) and 0 < self.radius < np.inf):
-            raise InputError(f"radius is {self.radius!r}; a number of median distances > 0 is needed, such as radius=0.3")
+        if self.k is not None:
+            object.__setattr__(self, "k", whole_number(self.k, "k, the number of neighbors,", 1))
+        else:
+            object.__setattr__(self, "radius", real_number(self.radius, "radius, in median distances,", above=True))
         if self.through not in ("intersections", "unions"):
             raise InputError(f"through is {self.through!r}; it is 'intersections' or 'unions'")
         if not isinstance(self.distances, Distances):
@@ -111,7 +112,7 @@ class Zigzag:
         The diagonal holds the Betti numbers; ``S / S.diagonal()`` is the share of a step's features that it keeps with another.
         Features that live only between two clouds count nowhere.
         """
-        if dim not in (0, 1):
+        if not is_whole(dim) or dim not in (0, 1):
             raise InputError(f"dim is {dim!r}; a zigzag has degrees 0 (components) and 1 (loops)")
         return _similarity(self.first[self.dim == dim], self.last[self.dim == dim], len(self.steps))
 
@@ -138,7 +139,7 @@ class Zigzag:
         exceeding = (drawn >= found[i, j]).sum(axis=0)
         return frame.assign(
             null_mean=drawn.mean(axis=0),
-            null_sd=drawn.std(axis=0, ddof=1),
+            null_sd=drawn.std(axis=0, ddof=1) if len(drawn) > 1 else np.nan,
             p_value=[monte_carlo_p(int(count), len(drawn)) for count in exceeding],
         )
 
@@ -219,14 +220,26 @@ def zigzag(
     """
     if not isinstance(recipe, NeighborGraphs):
         raise InputError(f"zigzag needs ti.NeighborGraphs(k=10) or ti.NeighborGraphs(radius=0.3); this is a {type(recipe).__name__}")
-    steps, n = tuple(clouds), same_rows(clouds, "zigzag")
+    n = same_rows(clouds, "zigzag")
+    draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
+    if null is not None:
+        _check_null(clouds, null)
     budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
     intervals, edges, triangles = _intervals(list(clouds.values()), n, recipe, budget)
-    found = Zigzag(steps, *intervals.T, edges, triangles, recipe)
+    found = Zigzag(tuple(clouds), *intervals.T, edges, triangles, recipe)
     if null is None:
         return found
     drawn = _null_counts(clouds, n, recipe, null, draws, seed, rows_table, budget)
     return dataclasses.replace(found, null_counts=drawn, null=null, seed=seed)
+
+
+def _check_null(clouds: Mapping[Hashable, Any], null: Any) -> None:
+    if not isinstance(null, Null) or not null.joint:
+        raise InputError(f"null is {null!r}; a null that draws all steps together is needed, such as ti.nulls.matched_gaussian()")
+    if any(isinstance(cloud, DistanceMatrix) for cloud in clouds.values()):
+        raise InputError("a null draws points, and a DistanceMatrix has none: give the points, or null=None")
+    for cloud in clouds.values():
+        null.refuse_groups(getattr(cloud, "groups", ()))
 
 
 def _null_counts(
@@ -239,14 +252,6 @@ def _null_counts(
     rows_table: pd.DataFrame | None,
     budget: int,
 ) -> np.ndarray:
-    if not isinstance(null, Null) or not null.joint:
-        raise InputError(f"null is {null!r}; a null that draws all steps together is needed, such as ti.nulls.matched_gaussian()")
-    if draws < 1:
-        raise InputError(f"draws is {draws}; at least one is needed")
-    if any(isinstance(cloud, DistanceMatrix) for cloud in clouds.values()):
-        raise InputError("a null draws points, and a DistanceMatrix has none: give the points, or null=None")
-    for cloud in clouds.values():
-        null.refuse_groups(getattr(cloud, "groups", ()))
     table = rows_table if rows_table is not None else getattr(clouds, "rows", None)
     out = np.empty((draws, 2, len(clouds), len(clouds)), dtype=np.int64)
     for index in range(draws):
