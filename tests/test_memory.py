@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from topo_interp._memory import _free_of_container, free_bytes
+from topo_interp._errors import InputError
+from topo_interp._memory import _free_of_container, free_bytes, parse_bytes
 
 
 def group(folder, limit: str):
@@ -25,3 +27,10 @@ def test_no_container_is_no_limit(tmp_path):
 
 def test_free_memory_is_a_sensible_amount():
     assert 10**8 < free_bytes() < 2**50
+
+
+def test_amounts_are_integers_of_numpy_too():
+    assert parse_bytes(np.int64(10**9)) == parse_bytes("1GB") == 10**9
+    for wrong in (np.int64(0), True, 1.5, "1 potato", None):
+        with pytest.raises(InputError, match="is no amount of memory"):
+            parse_bytes(wrong)

@@ -13,6 +13,8 @@ import enum
 import math
 from typing import Any
 
+import numpy as np
+
 from topo_interp._errors import InputError
 
 __all__ = ["Certificate", "Status", "Term"]
@@ -46,7 +48,7 @@ class Term:
     def __post_init__(self) -> None:
         for name in ("down", "up"):
             shift = getattr(self, name)
-            if isinstance(shift, (str, bytes)) or not (shift >= 0):  # also refuses NaN
+            if not isinstance(shift, (int, float, np.number)) or not (shift >= 0):  # also refuses NaN
                 raise InputError(f"the {name} shift of the term {self.source!r} is {shift!r}; a shift is a number >= 0")
 
 

@@ -41,7 +41,7 @@ class PointCloud:
         points = given if given.dtype.itemsize <= 2 and given.dtype.kind not in "iub" else wide  # half floats stay as captured
         if not isinstance(self.site, str):
             raise InputError(f"site is {self.site!r}; it is a module path, a string")
-        if isinstance(self.groups, str) or not all(isinstance(name, str) for name in self.groups):
+        if not isinstance(self.groups, (tuple, list)) or not all(isinstance(name, str) for name in self.groups):
             raise InputError(f"groups is {self.groups!r}; names of columns are needed, such as groups=({str(self.groups)!r},)")
         rows = np.arange(len(points), dtype=np.int64) if self.rows is None else np.asarray(self.rows)
         if rows.shape != (len(points),) or rows.dtype.kind not in "iu":

@@ -260,6 +260,7 @@ def test_the_environment_chooses_the_instruction_set(monkeypatch):
         ({"x": [[1.0, 0.0], [3.0, 3.0]], "metric": "correlation"}, "row 1 of x is constant"),
         ({"x": [[1.0]], "metric": "euclidian"}, "no metric is called 'euclidian'; did you mean 'euclidean'"),
         ({"x": [[1.0]], "threads": 0}, "threads is 0"),
+        ({"x": [[1.0]], "threads": -(10**20)}, "threads is -1000"),
         ({"x": np.array([[3e38], [-3e38]], dtype=np.float32)}, "rows 0 and 1 .*float32.*astype"),
         ({"x": np.array([[1e300], [-1e300]]), "metric": "sqeuclidean"}, "rows 0 and 1 .*scale"),
     ],
@@ -274,6 +275,11 @@ def test_a_result_over_the_memory_is_refused_before_it_is_allocated(monkeypatch)
     monkeypatch.setattr("topo_interp.geometry.distances.free_bytes", lambda: 399)
     with pytest.raises(ti.BudgetError, match="10 x 10 float32 needs .*DistanceMatrix.from_points"):
         ti.pairwise_distances(x)
+    with pytest.raises(ti.BudgetError, match="the neighbor lists .* take fewer rows or a smaller k$"):
+        ti.knn_graph(x, 9)
+    monkeypatch.setattr("topo_interp.geometry.distances.free_bytes", lambda: 179)
+    with pytest.raises(ti.BudgetError, match="half a matrix of 10 x 10 .* what needs no matrix: ti.spanning_tree"):
+        ti.DistanceMatrix.from_points(x)
     monkeypatch.setattr("topo_interp.geometry.distances.free_bytes", lambda: 400)
     assert not ti.pairwise_distances(x).any()
 

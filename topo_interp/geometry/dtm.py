@@ -83,6 +83,8 @@ class _DTM(Weights, kind="dtm"):
         return unit * (((near / unit[:, None]) ** q).sum(axis=1) / self.k) ** (1 / q)
 
     def __call__(self, matrix: DistanceMatrix) -> WeightedEdges:
+        if not isinstance(matrix, DistanceMatrix):
+            raise InputError(f"{self} was given a {type(matrix).__name__}; weights are part of a recipe: ti.Rips(weights=ti.{self})(x)")
         f, d = self.values(matrix), matrix.condensed.astype(np.float64)
         # Of each pair, in the condensed order.
         a = np.repeat(f, np.arange(matrix.n - 1, -1, -1))
