@@ -161,7 +161,7 @@ def report(
         str | None,
         typer.Option(
             help="matched_gaussian (the default), \"matched_gaussian(within=['template'])\" for rows that share a template, "
-            "shuffled_columns, uniform_on_sphere, \"reinitialized('module:function')\"."
+            "matched_neighbors, shuffled_columns, uniform_on_sphere, \"reinitialized('module:function')\"."
         ),
     ] = None,
     detect: Annotated[

@@ -40,6 +40,8 @@ def test_a_band_without_the_factors_of_the_theorem_would_not_cover():
 def test_the_width_is_four_times_the_quantile_of_the_hausdorff_distance():
     x = circle(0, 50)
     band = ti.subsample_bands(x, size=20, draws=30, alpha=0.1, seed=3)
+    assert "n / log n, which is 12.8 here, so that they are not;" in band.assumption
+    assert "n / log n, which is 12.8 here; it speaks" in ti.subsample_bands(x, size=6, draws=30, seed=3).assumption
     from scipy.spatial.distance import directed_hausdorff
 
     from topo_interp.inference.nulls import draw_rng

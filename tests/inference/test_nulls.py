@@ -162,8 +162,9 @@ def test_a_reinitialized_capture_is_shared_by_the_sites(points, monkeypatch):
     assert len(calls) == 1
     with pytest.raises(InputError, match="'middle'"):
         draw.points(points, site="middle")
-    with pytest.raises(InputError, match="12 rows"):
-        draw.points(points[:5], site="late")
+    for other in (points[:5], points[:, :2]):
+        with pytest.raises(InputError, match=f"captured 12 rows of 3 coordinates and the cloud has {len(other)} of {other.shape[1]}"):
+            draw.points(other, site="late")
 
 
 def test_the_row_table_is_checked(points):
@@ -268,9 +269,14 @@ def test_which_nulls_keep_the_dependence_of_grouped_rows(null, covered):
     assert null.covers(("template", "word")) is covered
     assert null.covers(())
     if not covered:
-        sentence = r"null=ti\.nulls\.matched_gaussian\(within=\['template', 'word'\]\)"
-        with pytest.raises(InputError, match=sentence):
+        with pytest.raises(InputError) as caught:
             null.refuse_groups(("template", "word"))
+        call = null.instead(("template", "word"))
+        assert f"use null={call} " in str(caught.value) if call else "takes them as independent: take one row" in str(caught.value)
+        if call:  # what is said to be typed keeps the dependence, and asks the same question
+            typed = eval(call, {"ti": ti})
+            assert typed.covers(("template", "word")) and typed.changes_points == null.changes_points
+        assert (call == "") == (null == nulls.permuted_pairing())
 
 
 def test_an_unbalanced_design_says_what_was_done(points):

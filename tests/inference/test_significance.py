@@ -219,6 +219,12 @@ def test_permuted_labels_of_a_label_free_statistic_are_refused():
         significance(cloud, RIPS, longest_loop, null=permuted_labels("word", within="template"), draws=3, seed=0, rows_table=table)
 
 
+def test_permuted_labels_of_a_label_free_pair_are_refused():
+    x, table = circle(10, 2, 0.1, 0), pandas.DataFrame({"word": list("ab") * 5})
+    with pytest.raises(InputError, match=r"the points of a pair, and .*: every draw would equal the data. Use null=ti.nulls.permuted_pairing"):
+        significance((x, x), points_of, total, null=permuted_labels("word"), draws=3, seed=0, rows_table=table)
+
+
 def test_a_pairing_needs_a_pair():
     x = circle(10, 2, 0.1, 0)
     with pytest.raises(InputError, match="every draw would equal the data"):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import topo_interp as ti
+from topo_interp.cli_values import NULLS
 from topo_interp.report import figures, plot_style
 from topo_interp.report.across_figure import across_sites
-from topo_interp.report.claims import claims, headline, overview
+from topo_interp.report.claims import NULL_WORDS, claims, headline, overview
 from topo_interp.report.page import render
 from topo_interp.report.plane_figures import loop_planes, plane_sites
 from topo_interp.report.verdicts import GREY
@@ -94,6 +95,10 @@ def test_without_a_null_nothing_is_claimed():
     assert headline(plain, claims(plain)) == "No significance has been computed: noise also has loops."
     text = shown(render(plain))
     assert "No null was drawn" in text and "beside noise in its best plane" not in text and "No log was kept" in text
+
+
+def test_every_null_that_a_report_can_be_asked_for_is_explained():
+    assert set(NULL_WORDS) == set(NULLS)
 
 
 def test_one_coordinates_shape_is_marked(found):

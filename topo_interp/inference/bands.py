@@ -73,7 +73,8 @@ def subsample_bands(
     Args:
         cloud: points ``(n, d)`` whose rows are independent.
         metric: name of a true metric, the recipe's own.
-        size: rows per subsample; the theorem wants b = o(n / log n), and the default is that border, ``n / log n``.
+        size: rows per subsample; the theorem wants b = o(n / log n), and the default is that border, ``n / log n``: smaller
+            subsamples are further from the sample, and with them hardly any bar stands out. The assumption says so.
         draws, alpha, seed: of the subsampling.
 
     Raises:
@@ -86,7 +87,8 @@ def subsample_bands(
     require_true_metric(metric, "the subsample band")
     points = independent_points(cloud, "subsample_bands")
     n = len(points)
-    size = max(2, int(n / math.log(max(n, 2)))) if size is None else size
+    border = n / math.log(max(n, 2))
+    size = max(2, int(border)) if size is None else size
     _check(n, size, draws, alpha)
     square = DistanceMatrix.from_points(points, metric=metric).square()
     distances = np.empty(draws)
@@ -102,7 +104,8 @@ def subsample_bands(
         method="subsample band",
         assumption=(
             "It assumes independent rows that lie on the manifold itself, without noise off it, and subsamples small against "
-            "n / log n; it speaks of the manifold that was sampled."
+            f"n / log n, which is {border:.1f} here{', so that they are not' if size > border / 2 else ''}; it speaks of the manifold that "
+            "was sampled."
         ),
     )
 

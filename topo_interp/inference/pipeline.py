@@ -191,14 +191,15 @@ def check_rows(
         same_rows(dict(zip(("the first", "the second"), clouds, strict=True)), "a pair")
     null.refuse_groups(tuple(dict.fromkeys(name for one in clouds for name in getattr(one, "groups", ()))))
     read = {name for recipe in recipes for name in getattr(recipe, "columns", ())}
-    if not null.changes_points and len(clouds) == 1:
+    if not (null.changes_points if len(clouds) == 1 else null.changes_pairs):
+        what, use = ("a single cloud", "matched_gaussian") if len(clouds) == 1 else ("the points of a pair", "permuted_pairing")
         moved = set(null.columns())
         for recipe in recipes:
             if not moved & set(getattr(recipe, "columns", ())):
                 raise InputError(
-                    f"{null.kind} does not change a single cloud, and this recipe reads no label: every draw would equal the "
-                    "data. Use null=ti.nulls.matched_gaussian(), or a recipe that reads the labels, e.g. "
-                    "ti.class_means(...), or a pair of clouds"
+                    f"{null.kind} does not change {what}, and this recipe reads no label: every draw would equal the "
+                    f"data. Use null=ti.nulls.{use}(), or a recipe that reads the labels, e.g. "
+                    f"ti.class_means(...){', or a pair of clouds' if len(clouds) == 1 else ''}"
                 )
     table = rows_table
     if table is not None and isinstance(clouds[0], PointCloud):

@@ -11,7 +11,7 @@ from topo_interp.report.verdicts import NOUNS, VERDICT_WORDS, p_words, verdict
 if TYPE_CHECKING:
     from topo_interp.profile import Profile, SiteResult
 
-__all__ = ["claims", "headline", "how_tested", "overview", "tried"]
+__all__ = ["NULL_WORDS", "claims", "headline", "how_tested", "overview", "tried"]
 
 CAUSAL = "not run. Whether the network uses this shape is a question that no diagram answers."
 _OPEN = 12  # claims that are shown unfolded
@@ -224,16 +224,21 @@ def how_tested(profile: Profile) -> list[str]:
     tests = profile.tests
     if tests is None:
         return []
-    out = [tests.explain(), _NULLS.get(tests.how.null.kind, "")]
+    out = [tests.explain(), NULL_WORDS.get(tests.how.null.kind, "")]
     notes = sorted({str(note) for note in tests.table["notes"] if note})
     return [sentence for sentence in (*out, *notes) if sentence]
 
 
-_NULLS = {
+NULL_WORDS = {
     "matched_gaussian": (
         "A draw is Gaussian noise with the mean and the covariance of these very rows. A small p says that the bars are longer than "
         "in such noise; rows on a bent surface (rectified units) or in clusters are told from it too, without a loop: look at the "
         "plane, and compare with ti.nulls.reinitialized where the model can be made anew."
+    ),
+    "matched_neighbors": (
+        "A draw is Gaussian noise with the principal axes of these very rows, its spectrum tempered until neighbors are as near as they "
+        "are here. A small p says that the bars are longer than in such noise. It is approximate: the exponent was fitted to the data "
+        "once and not to each draw."
     ),
     "reinitialized": (
         "A draw is the same capture from a network with fresh random weights. A small p says that training made the bars longer than "

@@ -68,6 +68,8 @@ class Null(Value):
     joint = True
     # Whether a draw changes a single cloud without its labels; where it does not, p would be 1 by construction.
     changes_points = True
+    # The same of a pair of clouds.
+    changes_pairs = True
 
     def prepare(self, n: int, rng: np.random.Generator, rows_table: pandas.DataFrame | None = None) -> Draw:
         """The draw that these random numbers give for n rows."""
@@ -90,12 +92,16 @@ class Null(Value):
         """An error with the sentence to type, unless the null covers the groups."""
         if self.covers(groups):
             return
-        names = ", ".join(map(repr, groups))
+        names, call = ", ".join(map(repr, groups)), self.instead(groups)
+        use = f"use null={call} (points without their store also need rows_table=store.rows), or " if call else ""
         raise InputError(
             f"rows that share a value of {names} are not independent (a product design has loops by construction), and the "
-            f"null {self.kind!r} takes them as independent: use null=ti.nulls.matched_gaussian(within=[{names}]) "
-            f"(points without their store also need rows_table=store.rows), or take one row per group, e.g. store.means({groups[0]!r})"
+            f"null {self.kind!r} takes them as independent: {use}take one row per group, e.g. store.means({groups[0]!r})"
         )
+
+    def instead(self, groups: Sequence[str]) -> str:
+        """The call that makes a null of the same kind of question and keeps the dependence within these groups, "" if there is none."""
+        return f"ti.nulls.matched_gaussian(within=[{', '.join(map(repr, groups))}])"
 
     def notes(self, n: int, rows_table: pandas.DataFrame | None) -> tuple[str, ...]:
         """Sentences that belong beside every p-value from this null."""

@@ -26,6 +26,7 @@ class PermutedLabels(Null, kind="permuted_labels"):
     unit: str = "rows"
 
     changes_points = False
+    changes_pairs = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "within", names_of(self.within, "within"))
@@ -54,6 +55,10 @@ class PermutedLabels(Null, kind="permuted_labels"):
 
     def covers(self, groups: Sequence[str]) -> bool:
         return self.unit == "levels" or set(groups) <= {self.by, *self.within}
+
+    def instead(self, groups: Sequence[str]) -> str:
+        within = dict.fromkeys((*self.within, *(name for name in groups if name != self.by)))
+        return f"ti.nulls.permuted_labels({self.by!r}, within=[{', '.join(map(repr, within))}])"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,6 +102,9 @@ class PermutedPairing(Null, kind="permuted_pairing"):
 
     def prepare(self, n: int, rng: np.random.Generator, rows_table: pandas.DataFrame | None = None) -> Draw:
         return _Paired(rng.permutation(n))
+
+    def instead(self, groups: Sequence[str]) -> str:
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

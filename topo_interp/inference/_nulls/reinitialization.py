@@ -46,8 +46,11 @@ class _Recaptured(Draw):
                 raise InputError(f"{self.factory} captured {sorted(source)} and not the site {site!r}; capture the same sites")
             source = source[site]
         fresh = as_points(source, name=f"the capture of {self.factory}")
-        if len(fresh) != len(points):
-            raise InputError(f"{self.factory} captured {len(fresh)} rows and the cloud has {len(points)}; use the same inputs")
+        if fresh.shape != points.shape:
+            raise InputError(
+                f"{self.factory} captured {fresh.shape[0]} rows of {fresh.shape[1]} coordinates and the cloud has {points.shape[0]} of "
+                f"{points.shape[1]}; use the same inputs and a model of the same shape"
+            )
         return fresh
 
 
@@ -68,7 +71,7 @@ def reinitialized(factory: Any) -> Reinitialized:
             itself or ``"module:name"``.
 
     Raises:
-        InputError: a factory that can not be imported by its name; when it is drawn, another number of rows or a missing site.
+        InputError: a factory that can not be imported by its name; when it is drawn, another number of rows or of coordinates, or a missing site.
 
     Cost: one capture a draw.
     """
