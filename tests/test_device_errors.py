@@ -9,6 +9,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp import _native
+from topo_interp.geometry import _device
 
 X = np.eye(3, dtype=np.float32)
 
@@ -66,7 +67,7 @@ def test_a_module_of_other_sources(monkeypatch):
         ti.knn_graph(X, 1, device="cuda")
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "mps", ""])
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:\u00b2", "mps", ""])
 def test_a_name_that_is_no_device(device):
     with pytest.raises(ti.InputError, match="'cpu', 'cuda' or a numbered device such as 'cuda:1' is needed"):
         ti.pairwise_distances(X, device=device)
@@ -79,3 +80,29 @@ def test_build_info_says_what_is_there(monkeypatch):
     assert ti.build_info()["cuda"] == "built for 90-real; 2 device(s), the first is a device"
     without_module(monkeypatch)
     assert ti.build_info()["cuda"].startswith("not built: this build has no CUDA module")
+
+
+def test_a_module_that_does_not_load_is_not_called_missing(monkeypatch):
+    def broken(name):
+        raise ImportError("libcuda.so has no symbol cuFoo")
+
+    monkeypatch.delenv("TOPO_INTERP_CUDA_EMULATION", raising=False)
+    monkeypatch.setattr(_native, "importlib", types.SimpleNamespace(import_module=broken))
+    assert ti.build_info()["cuda"].startswith("the CUDA module of this build does not load: libcuda.so has no symbol")
+
+
+@pytest.mark.parametrize("kind", ["windows", "expanded", "rows", "columns"])
+def test_tensors_whose_rows_overlap_are_copied(kind):
+    torch = pytest.importorskip("torch")
+    line = torch.arange(12.0)
+    given, copied = {
+        "windows": (line.unfold(0, 4, 1), True),
+        "expanded": (line[:4].expand(5, 4), True),
+        "rows": (line.reshape(3, 4)[::2, :3], False),
+        "columns": (line.reshape(3, 4).T, True),
+    }[kind]
+    stream = types.SimpleNamespace(current_stream=lambda device: types.SimpleNamespace(cuda_stream=7))
+    rows, address = _device._of_torch(given, types.SimpleNamespace(cuda=stream), given.device.index, "x")
+    assert torch.equal(rows, given) and address == 7
+    assert rows.stride(1) == 1 and rows.stride(0) >= rows.shape[1]
+    assert (rows.data_ptr() != given.data_ptr()) == copied

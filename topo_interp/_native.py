@@ -23,6 +23,10 @@ __all__ = ["build_info", "cpu", "cuda_device", "cuda_module", "default_threads",
 _MOST_THREADS = 2**15  # no result depends on their number, and the kernels take fewer still
 
 
+class _NotBuiltError(MissingEngineError):
+    """This build has no CUDA module, which is no fault of it."""
+
+
 def default_threads() -> int:
     """Cores this process may use: its affinity, not the machine's count."""
     if hasattr(os, "sched_getaffinity"):
@@ -65,7 +69,7 @@ def cuda_module() -> ModuleType:
         if not isinstance(error, ModuleNotFoundError):  # it is there
             raise MissingEngineError(f"the CUDA module of this build does not load: {error}; rebuild it with make cuda") from error
         wanted = "emulation (TOPO_INTERP_CUDA_EMULATION is set)" if emulated else "CUDA module"
-        raise MissingEngineError(
+        raise _NotBuiltError(
             f"this build has no {wanted}: where nvcc is installed, build it with make cuda, or with "
             "TOPO_INTERP_CUDA=ON pip install .; or compute with device='cpu'"
         ) from None
@@ -98,7 +102,7 @@ def device_number(device: str) -> int:
     (0, 1)
     """
     name, _, number = str(device).partition(":")
-    if name != "cuda" or not (number.isdigit() or device == "cuda"):
+    if name != "cuda" or not (number.isdecimal() or device == "cuda"):
         raise InputError(f"device is {device!r}; 'cpu', 'cuda' or a numbered device such as 'cuda:1' is needed")
     return int(number or 0)
 
@@ -106,8 +110,10 @@ def device_number(device: str) -> int:
 def _cuda_line() -> str:
     try:
         module = cuda_module()
+    except _NotBuiltError as error:
+        return f"not built: {error}"
     except MissingEngineError as error:
-        return f"not built: {error}" if "has no" in str(error) else str(error)
+        return str(error)
     line = f"built for {module.build_info()['architectures']}"
     if module.device_count() == 0:
         return f"{line}; no CUDA device: {module.why_no_device()}"

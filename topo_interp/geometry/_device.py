@@ -130,7 +130,8 @@ def _of_torch(x: Any, torch: ModuleType, number: int, name: str) -> tuple[Any, i
     kind = str(x.dtype).removeprefix("torch.")
     if kind not in _FLOATS:
         x = _exact_doubles(x, x.to(torch.float64), kind, name)
-    return x if x.stride(1) == 1 else x.contiguous(), torch.cuda.current_stream(x.device).cuda_stream
+    in_rows = x.stride(1) == 1 and x.stride(0) >= x.shape[1]  # not so in windows, whose rows overlap, and in expanded rows
+    return x if in_rows else x.contiguous(), torch.cuda.current_stream(x.device).cuda_stream
 
 
 def _of_cupy(x: Any, cupy: ModuleType, number: int, name: str) -> tuple[Any, int]:
