@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -44,6 +45,11 @@ inline std::vector<std::int32_t> checked_rows(const Rows& rows, std::int64_t n) 
     out[i] = static_cast<std::int32_t>(rows.data()[i]);
   }
   return out;
+}
+
+inline int thread_count(int threads) {
+  require(threads >= 1, "threads is at least 1");
+  return std::min(threads, most_threads);
 }
 
 }  // namespace topo_interp

@@ -5,11 +5,8 @@
 
 #include <string>
 
-#include "cuda/device.hpp"
+#include "cuda/bind_points.hpp"
 #include "source_hash.hpp"
-#ifdef TOPO_INTERP_EMULATED
-#include "cuda/backend.cuh"
-#endif
 
 namespace nb = nanobind;
 using namespace topo_interp;
@@ -32,8 +29,8 @@ nb::dict build_info() {
 }
 
 nb::dict device_info(int device) {
-  if (device < 0 || device >= cuda::device_count()) throw std::invalid_argument("no such device");
-  const cuda::DeviceInfo found = cuda::device_info(device);
+  cuda::DeviceInfo found;
+  cuda::run_on_device(cuda::execution(device, 0), nb::none(), [&](Control&) { found = cuda::device_info(device); });
   nb::dict info;
   info["name"] = found.name;
   info["capability"] = nb::make_tuple(found.major, found.minor);

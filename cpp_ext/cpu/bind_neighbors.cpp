@@ -3,10 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +11,7 @@
 #include "at_most.hpp"
 #include "bind_arrays.hpp"
 #include "bind_control.hpp"
+#include "bind_graphs.hpp"
 #include "bind_names.hpp"
 #include "cpu/landmarks.hpp"
 #include "cpu/neighbors.hpp"
@@ -44,10 +42,9 @@ struct Source {
 template <class T>
 Source<T> point_source(Points<T> x, const std::string& metric, const std::string& isa, int threads, bool rounding) {
   require_aligned(x);
-  threads = std::min(threads, most_threads);
+  threads = thread_count(threads);
   require(static_cast<std::int64_t>(x.shape(0)) >= 1 && static_cast<std::int64_t>(x.shape(0)) <= most_rows, "1 to 2^31 - 1 rows are needed");
   require(x.shape(1) >= 1, "at least one coordinate is needed");
-  require(threads >= 1, "threads is at least 1");
   const auto cols = static_cast<std::int64_t>(x.shape(1));
   const MatrixView<T> rows{x.data(), static_cast<std::int64_t>(x.shape(0)), cols, cols};
   const MetricKind kind = metric_named(metric);
@@ -69,9 +66,9 @@ Source<float> matrix_source(Vector<float> condensed, std::int64_t n) {
 
 template <class T>
 nb::tuple knn(const Source<T>& source, std::int64_t k, int threads, nb::object progress) {
-  threads = std::min(threads, most_threads);
+  threads = thread_count(threads);
   const std::int64_t n = source.distances->size();
-  require(k >= 1 && k < n && threads >= 1, "1 <= k < n and threads >= 1 are needed");
+  require(k >= 1 && k < n, "1 <= k < n is needed");
   std::vector<std::int64_t> indices(static_cast<std::size_t>(n * k));
   std::vector<T> lengths(static_cast<std::size_t>(n * k));
   run_interruptible(std::move(progress), [&](Control& control) {
@@ -90,28 +87,19 @@ nb::tuple knn(const Source<T>& source, std::int64_t k, int threads, nb::object p
 
 template <class T>
 nb::tuple within_radius(const Source<T>& source, double radius, std::int64_t most_pairs, int threads, nb::object progress) {
-  threads = std::min(threads, most_threads);
-  require(radius >= 0 && most_pairs >= 0 && threads >= 1, "radius >= 0, most_pairs >= 0 and threads >= 1 are needed");
-  const T limit = at_most<T>(radius);
-  RadiusGraph<T> graph;
-  std::int64_t found = -1;
-  double part = 0;
+  threads = thread_count(threads);
+  require(radius >= 0 && most_pairs >= 0, "radius >= 0 and most_pairs >= 0 are needed");
+  PairsWithin<T> pairs;
   run_interruptible(std::move(progress), [&](Control& control) {
-    try {
-      graph = radius_graph(*source.distances, limit, most_pairs, threads, control);
-    } catch (const OverBudget& over) {
-      found = over.pairs;
-      part = over.part;
-    }
+    pairs.find([&] { return radius_graph(*source.distances, at_most<T>(radius), most_pairs, threads, control); });
   });
-  if (found >= 0) return nb::make_tuple(found, part);
-  return nb::make_tuple(to_numpy(std::move(graph.indptr)), to_numpy(std::move(graph.indices)), to_numpy(std::move(graph.distances)));
+  return pairs.answer();
 }
 
 template <class T>
 nb::tuple tree(const Source<T>& source, std::int64_t neighbors, std::int64_t table, double refresh_share, int threads, nb::object progress) {
-  threads = std::min(threads, most_threads);
-  require(neighbors >= 1 && table >= 0 && refresh_share >= 0 && threads >= 1, "neighbors >= 1 and threads >= 1 are needed");
+  threads = thread_count(threads);
+  require(neighbors >= 1 && table >= 0 && refresh_share >= 0, "neighbors >= 1, table >= 0 and refresh_share >= 0 are needed");
   SpanningTreeOptions options;
   options.neighbors = neighbors;
   options.table = table;
@@ -119,53 +107,24 @@ nb::tuple tree(const Source<T>& source, std::int64_t neighbors, std::int64_t tab
   options.threads = threads;
   SpanningTree<T> found;
   run_interruptible(std::move(progress), [&](Control& control) { found = spanning_tree(*source.distances, options, control); });
-  std::vector<std::int64_t> ends;
-  std::vector<T> lengths;
-  ends.reserve(2 * found.edges.size());
-  lengths.reserve(found.edges.size());
-  for (const Edge<T>& edge : found.edges) {
-    ends.push_back(edge.i);
-    ends.push_back(edge.j);
-    lengths.push_back(edge.length);
-  }
-  nb::dict work;
-  work["rounds"] = found.work.rounds;
-  work["refreshed"] = found.work.refreshed;
-  work["components"] = found.work.components;
-  const std::vector<std::size_t> shape{found.edges.size(), 2};
-  return nb::make_tuple(to_numpy(std::move(ends), shape), to_numpy(std::move(lengths)), work);
+  return tree_tuple(std::move(found));
 }
 
 template <class T>
-nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, Rows indices, Vector<T> radii, Rows nearest,
-                   Vector<T> distances, int threads, nb::object progress) {
-  threads = std::min(threads, most_threads);
-  const std::int64_t n = source.distances->size();
-  require(k >= 1 && k <= n && start >= 0 && start < n && threads >= 1, "1 <= k <= n and 0 <= start < n are needed");
-  Landmarks<T> landmarks;
-  if (indices.shape(0) > 0) {
-    require_aligned(radii, distances);
-    require(radii.shape(0) == indices.shape(0) && static_cast<std::int64_t>(nearest.shape(0)) == n &&
-                static_cast<std::int64_t>(distances.shape(0)) == n,
-            "the landmarks to go on from belong to other points");
-    (void)checked_rows(indices, n);
-    (void)checked_rows(nearest, static_cast<std::int64_t>(indices.shape(0)));
-    landmarks.indices.assign(indices.data(), indices.data() + indices.shape(0));
-    landmarks.insertion_radii.assign(radii.data(), radii.data() + radii.shape(0));
-    landmarks.nearest.assign(nearest.data(), nearest.data() + n);
-    landmarks.distances.assign(distances.data(), distances.data() + n);
-  }
+nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, Rows indices, Numbers radii, Rows nearest,
+                   Numbers distances, int threads, nb::object progress) {
+  threads = thread_count(threads);
+  Landmarks<T> landmarks = KnownLandmarks{indices, radii, nearest, distances}.checked<T>(k, start, source.distances->size());
   run_interruptible(std::move(progress),
                     [&](Control& control) { add_farthest_points(*source.distances, k, start, landmarks, threads, control); });
-  return nb::make_tuple(to_numpy(std::move(landmarks.indices)), to_numpy(std::move(landmarks.insertion_radii)),
-                        to_numpy(std::move(landmarks.nearest)), to_numpy(std::move(landmarks.distances)));
+  return landmarks_tuple(std::move(landmarks));
 }
 
 template <class T>
 double distortion(const Source<T>& source, Rows landmarks, Rows nearest, double up_to, int threads, nb::object progress) {
-  threads = std::min(threads, most_threads);
+  threads = thread_count(threads);
   const std::int64_t n = source.distances->size();
-  require(landmarks.shape(0) >= 1 && static_cast<std::int64_t>(nearest.shape(0)) == n && threads >= 1,
+  require(landmarks.shape(0) >= 1 && static_cast<std::int64_t>(nearest.shape(0)) == n,
           "landmarks and the nearest one of every row are needed");
   const std::vector<std::int32_t> chosen = checked_rows(landmarks, n);
   const std::vector<std::int32_t> places = checked_rows(nearest, static_cast<std::int64_t>(chosen.size()));
@@ -178,8 +137,8 @@ double distortion(const Source<T>& source, Rows landmarks, Rows nearest, double 
 
 template <class T>
 double excess(const Source<T>& distances, const Source<T>& smaller, int threads, nb::object progress) {
-  threads = std::min(threads, most_threads);
-  require(distances.distances->size() == smaller.distances->size() && threads >= 1, "both sources have the same points");
+  threads = thread_count(threads);
+  require(distances.distances->size() == smaller.distances->size(), "both sources have the same points");
   double largest = 0;
   run_interruptible(std::move(progress), [&](Control& control) {
     largest = largest_excess(*distances.distances, *smaller.distances, threads, control);

@@ -33,9 +33,7 @@ class NeighborLists {
   // A larger distance is not taken. Infinite until the list is full.
   T bound(std::int64_t row) const { return bound_[static_cast<std::size_t>(row)]; }
   const T* bounds() const { return bound_.data(); }
-  bool full(std::int64_t row) const { return size_[static_cast<std::size_t>(row)] == k_; }
   std::int64_t size(std::int64_t row) const { return size_[static_cast<std::size_t>(row)]; }
-  std::int64_t k() const { return k_; }
   // Entries [0, size(row)); from the nearest on after `sort`.
   const Neighbor<T>* row(std::int64_t row) const { return entries_.data() + row * k_; }
 

@@ -25,7 +25,7 @@ void pairwise_on_device(AnyPoints x, std::optional<AnyPoints> y, nb::ndarray<nb:
   with_type_of(rows, [&](auto sample) {
     using T = decltype(sample);
     require(out.dtype() == nb::dtype<T>(), "out has another type");
-    run_interruptible(std::move(progress), [&](Control& control) {
+    run_on_device(on, std::move(progress), [&](Control& control) {
       pairwise<T>(rows, y ? &others : nullptr, kind, static_cast<T*>(out.data()), there, memory, on, control);
     });
   });
@@ -40,7 +40,7 @@ double condensed_on_device(AnyPoints x, nb::ndarray<float, nb::ndim<1>, nb::c_co
   const MetricKind kind = metric_named(metric);
   double rounding = 0;
   with_type_of(rows, [&](auto sample) {
-    run_interruptible(std::move(progress), [&](Control& control) {
+    run_on_device(on, std::move(progress), [&](Control& control) {
       rounding = condensed<decltype(sample)>(rows, kind, out.data(), memory, on, control);
     });
   });
@@ -52,7 +52,7 @@ nb::tuple checked(AnyPoints x, int device, std::uintptr_t stream) {
   const GivenPoints rows = points_of(x, on);
   require(rows.on_device, "only points on the device are checked there");
   RowChecks found;
-  run_interruptible(nb::none(), [&](Control&) { found = check_rows(rows, on); });
+  run_on_device(on, nb::none(), [&](Control&) { found = check_rows(rows, on); });
   return nb::make_tuple(to_numpy(std::move(found.flags)), found.largest);
 }
 

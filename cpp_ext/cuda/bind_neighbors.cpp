@@ -1,5 +1,5 @@
-#include <cmath>
-
+#include "at_most.hpp"
+#include "bind_graphs.hpp"
 #include "cuda/bind_points.hpp"
 #include "cuda/neighbors.hpp"
 
@@ -17,7 +17,7 @@ nb::tuple knn(AnyPoints x, const std::string& metric, std::int64_t k, int device
   const MetricKind kind = metric_named(metric);
   return with_type_of(rows, [&](auto sample) {
     NearestRows<decltype(sample)> found;
-    run_interruptible(std::move(progress), [&](Control& control) {
+    run_on_device(on, std::move(progress), [&](Control& control) {
       found = cuda::nearest_neighbors<decltype(sample)>(rows, kind, k, memory, on, control);
     });
     const std::vector<std::size_t> shape{static_cast<std::size_t>(rows.rows), static_cast<std::size_t>(k)};
@@ -33,23 +33,12 @@ nb::tuple within_radius(AnyPoints x, const std::string& metric, double radius, s
   const MetricKind kind = metric_named(metric);
   return with_type_of(rows, [&](auto sample) {
     using T = decltype(sample);
-    T limit = static_cast<T>(radius);
-    // The largest number of this type that is not above the radius: rounding must let no pair in.
-    if (static_cast<double>(limit) > radius) limit = std::nextafter(limit, T(-1));
-    RadiusGraph<T> graph;
-    std::int64_t found = -1;
-    double part = 0, rounding = 0;
-    run_interruptible(std::move(progress), [&](Control& control) {
-      try {
-        graph = cuda::radius_graph<T>(rows, kind, limit, most_pairs, memory, on, control, rounding);
-      } catch (const OverBudget& over) {
-        found = over.pairs;
-        part = over.part;
-      }
+    PairsWithin<T> pairs;
+    double rounding = 0;
+    run_on_device(on, std::move(progress), [&](Control& control) {
+      pairs.find([&] { return cuda::radius_graph<T>(rows, kind, at_most<T>(radius), most_pairs, memory, on, control, rounding); });
     });
-    if (found >= 0) return nb::make_tuple(found, part);
-    return nb::make_tuple(to_numpy(std::move(graph.indptr)), to_numpy(std::move(graph.indices)), to_numpy(std::move(graph.distances)),
-                          rounding);
+    return pairs.answer(rounding);
   });
 }
 
@@ -64,7 +53,7 @@ nb::tuple distortion(AnyPoints x, const std::string& metric, Rows landmarks, Row
   const MetricKind kind = metric_named(metric);
   double largest = 0, rounding = 0;
   with_type_of(rows, [&](auto sample) {
-    run_interruptible(std::move(progress), [&](Control& control) {
+    run_on_device(on, std::move(progress), [&](Control& control) {
       largest = cuda::largest_distortion<decltype(sample)>(rows, kind, chosen, places, up_to, memory, on, control, rounding);
     });
   });
@@ -82,4 +71,6 @@ void bind_device_neighbors(nb::module_& m) {
   m.def("largest_distortion", &distortion, "x"_a.noconvert(), "metric"_a, "landmarks"_a.noconvert(), "nearest"_a.noconvert(), "up_to"_a,
         "device"_a = 0, "stream"_a = 0, "memory"_a = 0, "progress"_a.none() = nb::none(),
         "The largest distortion of distances by the landmarks, and a bound on the rounding of all distances.");
+  m.def("radius_graph_bytes_per_pair_float32", &found_bytes_per_pair<float>);
+  m.def("radius_graph_bytes_per_pair_float64", &found_bytes_per_pair<double>);
 }

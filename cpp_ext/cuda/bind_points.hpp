@@ -16,7 +16,7 @@
 #include "cuda/cloud.hpp"
 #include "cuda/device.hpp"
 #ifdef TOPO_INTERP_EMULATED
-#include "cuda/backend.cuh"
+#include "cuda/machine_host.hpp"
 #endif
 
 namespace topo_interp::cuda {
@@ -71,6 +71,15 @@ inline GivenPoints points_of(const AnyPoints& x, const Execution& on) {
 inline Execution execution(int device, std::uintptr_t stream) {
   require(device >= 0 && device < device_count(), "no such device");
   return {device, reinterpret_cast<void*>(stream)};
+}
+
+// As run_interruptible, on a thread whose current device is the one that computes.
+template <class Kernel>
+void run_on_device(const Execution& on, nb::object progress, Kernel&& kernel) {
+  run_interruptible(std::move(progress), [&](Control& control) {
+    use_device(on.device);
+    kernel(control);
+  });
 }
 
 // act(float{}) or act(double{}): what the distances of these points are computed and stored as.

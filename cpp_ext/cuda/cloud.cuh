@@ -1,13 +1,15 @@
 // A cloud on the device, prepared for the tile kernels: centered rows in blocks, all of them at once or a few at a time.
 #pragma once
+#include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
-#include "cuda/backend.cuh"
 #include "cuda/cloud.hpp"
+#include "cuda/kernel.cuh"
 #include "cuda/lanes.cuh"
+#include "cuda/memory.cuh"
+#include "interrupt.hpp"
 
 namespace topo_interp::cuda {
 
@@ -25,7 +27,7 @@ struct TileRules {
 template <class T>
 struct Operand {
   const T* packed;              // rows x pitch: centered, in the order of summation, zeros at the end
-  const double* squared_norms;  // of packed rows
+  const double* squared_norms;  // of packed rows, for products
   const T* given;               // rows x cols as handed in, for pairs that are recomputed
   std::int64_t given_stride;
   const double* scale;  // unit rows are (row - shift) * scale; null otherwise
@@ -60,7 +62,9 @@ std::int64_t prepared_row_bytes(const GivenPoints& points, MetricKind metric);
 template <class T>
 class Cloud {
  public:
-  Cloud(const GivenPoints& points, const Preparation<T>& preparation, std::int64_t side, bool streamed, const Execution& on);
+  // What stays on the device is loaded here; throws Interrupted when the control, which the cloud keeps, asks to stop.
+  Cloud(const GivenPoints& points, const Preparation<T>& preparation, std::int64_t side, bool streamed, const Execution& on,
+        const Control& control);
   ~Cloud();
   Cloud(const Cloud&) = delete;
   Cloud& operator=(const Cloud&) = delete;
@@ -88,23 +92,25 @@ class Cloud {
   std::int64_t side_;
   bool streamed_;
   Execution on_;
-  std::unique_ptr<CopyStream> copies_;
+  const Control& control_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::unique_ptr<CopyStream> copies_;  // after the slots, so that it ends before the memory that it copies from
   std::int64_t clock_ = 0;
 };
 
-// Chosen rows side by side, prepared like the others.
+// Chosen rows side by side, prepared like the others; memory for up to `most` of them.
 template <class T>
 class ChosenRows {
  public:
-  ChosenRows(Cloud<T>& cloud, const std::vector<std::int32_t>& rows);
-  Operand<T> operand() const { return operand_; }
+  explicit ChosenRows(std::int64_t most) : list_(most) {}
+  // Stays until the next choice.
+  Operand<T> choose(Cloud<T>& cloud, const std::vector<std::int32_t>& rows);
 
  private:
+  DeviceBuffer<std::int32_t> list_;
   DeviceBuffer<T> packed_, given_;
   DeviceBuffer<double> norms_, scale_, shift_;
   DeviceBuffer<Count> bits_;
-  Operand<T> operand_{};
 };
 
 }  // namespace topo_interp::cuda

@@ -12,6 +12,7 @@ enum class MetricKind : int;
 namespace topo_interp::cuda {
 
 enum class Item : int { float16, bfloat16, float32, float64 };
+inline constexpr std::int64_t item_size(Item item) { return item == Item::float64 ? 8 : item == Item::float32 ? 4 : 2; }
 
 // Rows of neighbouring entries, `row_stride` entries apart, in memory of the host (pageable, or a mapped file) or of the device.
 struct GivenPoints {
@@ -19,9 +20,9 @@ struct GivenPoints {
   Item item = Item::float32;
   std::int64_t rows = 0, cols = 0, row_stride = 0;
   bool on_device = false;
+  // Whether kernels whose entries have `size` bytes take these rows where they are.
+  bool is_read_in_place(std::int64_t size) const { return on_device && item_size(item) == size; }
 };
-
-inline constexpr std::int64_t item_size(Item item) { return item == Item::float64 ? 8 : item == Item::float32 ? 4 : 2; }
 
 // Of rows on the device.
 struct RowChecks {

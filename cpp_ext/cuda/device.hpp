@@ -34,7 +34,13 @@ struct DeviceInfo {
 // Devices that this process can use; 0 without a driver, and then `why_no_device` says what is missing.
 int device_count();
 std::string why_no_device();
-DeviceInfo device_info(int device);
+
+// Makes a device the current one of this thread, which all operations expect of theirs. Nothing sets it back: that would open a
+// context on device 0, and work runs on a thread that ends with it (bind_points.hpp, run_on_device).
+void use_device(int device);
+
+DeviceInfo device_info(int device);  // of the current one
+std::int64_t free_device_bytes();    // that an allocation on the current one could have now
 
 // "sm_80, sm_90, compute_90", or that this is the emulation.
 std::string architectures();

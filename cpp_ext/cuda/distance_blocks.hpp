@@ -5,6 +5,7 @@
 
 #include "cuda/cloud.hpp"
 #include "cuda/device.hpp"
+#include "interrupt.hpp"
 #include "rips/edge_order.hpp"
 
 namespace topo_interp::cuda {
@@ -26,12 +27,14 @@ class DistanceBlocks {
   virtual double rounding() const { return 0; }
 };
 
-// The entries of a matrix: copied to the device, or read where they are.
-std::shared_ptr<DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device);
+// The entries of a matrix on the host, copied to the device. The control may stop both while they load, and is kept.
+std::unique_ptr<DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, const Control& control);
 
-// The distances that pairwise computes. `fixed`: bytes that the caller takes besides; `budget` as there.
+// The distances that pairwise computes. `tiles`: blocks that the caller holds at a time; `fixed`: bytes that it takes besides;
+// `budget` as there.
 template <class T>
-std::shared_ptr<DistanceBlocks<T>> blocks_of_points(const Execution& on, const GivenPoints& points, MetricKind metric,
-                                                    std::int64_t fixed, std::int64_t budget);
+std::unique_ptr<DistanceBlocks<T>> blocks_of_points(const Execution& on, const GivenPoints& points, MetricKind metric,
+                                                    std::int64_t tiles, std::int64_t fixed, std::int64_t budget,
+                                                    const Control& control);
 
 }  // namespace topo_interp::cuda

@@ -5,4 +5,5 @@
 #include "cuda/links.cu"
 #include "cuda/neighbors.cu"
 #include "cuda/pairwise.cu"
+#include "cuda/preparation.cu"
 #include "cuda/tiles.cu"

@@ -9,8 +9,8 @@
 #include "cuda/rounding.cuh"
 #include "cuda/tiles.cuh"
 #include "cuda/warps.cuh"
+#include "forest.hpp"
 #include "rips/edge_order.hpp"
-#include "rips/relations.hpp"
 
 namespace topo_interp::cuda {
 namespace {
@@ -27,10 +27,9 @@ struct CondensedEntry {
 
 class CondensedBlocks final : public DistanceBlocks<float> {
  public:
-  CondensedBlocks(const Execution& on, const Condensed& matrix, bool on_device) : matrix_(matrix) {
-    if (on_device) return;
-    held_ = to_device(on, matrix.lengths, static_cast<std::int64_t>(matrix.size()));
-    matrix_.lengths = held_.data();
+  CondensedBlocks(const Execution& on, const Condensed& matrix, const Control& control)
+      : lengths_(static_cast<std::int64_t>(matrix.size())), matrix_{lengths_.data(), matrix.n} {
+    copy_in_slices(on, lengths_.data(), matrix.lengths, lengths_.size(), control);
   }
   std::int64_t size() const override { return static_cast<std::int64_t>(matrix_.n); }
   void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, float* out) override {
@@ -41,19 +40,21 @@ class CondensedBlocks final : public DistanceBlocks<float> {
   void row(const Execution& on, std::int64_t i, float* out) override { block(on, i, i + 1, 0, size(), out); }
 
  private:
-  Condensed matrix_;
-  DeviceBuffer<float> held_;
+  const DeviceBuffer<float> lengths_;
+  const Condensed matrix_;
 };
 
 template <class T>
 class PointBlocks final : public DistanceBlocks<T> {
  public:
-  PointBlocks(const Execution& on, const GivenPoints& points, MetricKind metric, std::int64_t fixed, std::int64_t budget)
-      : plan_(plan_memory({points.rows, prepared_row_bytes<T>(points, metric), static_cast<std::int64_t>(sizeof(T)), 1, fixed},
+  PointBlocks(const Execution& on, const GivenPoints& points, MetricKind metric, std::int64_t tiles, std::int64_t fixed,
+              std::int64_t budget, const Control& control)
+      : plan_(plan_memory({points.rows, prepared_row_bytes<T>(points, metric), static_cast<std::int64_t>(sizeof(T)), tiles, fixed},
                           budget_of(budget))),
         preparation_({points}, metric, on),
-        cloud_(points, preparation_, plan_.side, plan_.streamed, on),
-        maker_(preparation_.rules(), on, true) {}
+        cloud_(points, preparation_, plan_.side, plan_.streamed, on, control),
+        maker_(preparation_.rules(), on, true),
+        chosen_(1) {}
   std::int64_t size() const override { return cloud_.rows(); }
   std::int64_t side() const override { return cloud_.side(); }
   void block(const Execution& on, std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, T* out) override {
@@ -61,13 +62,12 @@ class PointBlocks final : public DistanceBlocks<T> {
     maker_.panel(x, y, i0 == j0, out, j1 - j0);
     if (i0 == j0) complete_diagonal(on, out, i1 - i0, j1 - j0);
   }
-  void row(const Execution& on, std::int64_t i, T* out) override {
-    const ChosenRows<T> chosen(cloud_, {static_cast<std::int32_t>(i)});
+  void row(const Execution&, std::int64_t i, T* out) override {
+    const Operand<T> chosen = chosen_.choose(cloud_, {static_cast<std::int32_t>(i)});
     for (std::int64_t b = 0; b < cloud_.blocks(); ++b) {
-      maker_.panel(chosen.operand(), cloud_.block(b), false, out + cloud_.first_row(b), size());
+      maker_.panel(chosen, cloud_.block(b), false, out + cloud_.first_row(b), size());
       cloud_.prefetch(b + 1);
     }
-    synchronize(on);  // the chosen row goes away
   }
   double rounding() const override { return proved_rounding(preparation_, maker_.stats()); }
 
@@ -76,6 +76,7 @@ class PointBlocks final : public DistanceBlocks<T> {
   const Preparation<T> preparation_;
   Cloud<T> cloud_;
   PanelMaker<T> maker_;
+  ChosenRows<T> chosen_;
 };
 
 // Bits that compare as the lengths do: those of numbers that are not negative.
@@ -115,29 +116,6 @@ struct RowNearestBody {
   }
 };
 
-// For each column, over its rows; neighboring threads read neighboring columns.
-template <class T>
-struct ColumnNearest {
-  const T* block;
-  std::int64_t i0, j0, rows, columns;
-  const std::int32_t* label;
-  Nearest nearest;
-  TOPO_INTERP_DEVICE void operator()(std::int64_t column) const {
-    const std::int32_t own = label[j0 + column];
-    Word shortest = ~Word{0};
-    std::uint32_t index = nothing;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      if (label[i0 + row] == own) continue;
-      const Word order = order_of(block[row * columns + column]);
-      if (order < shortest) {
-        shortest = order;
-        index = static_cast<std::uint32_t>(i0 + row);
-      }
-    }
-    if (index != nothing) nearest.see(j0 + column, shortest, index);
-  }
-};
-
 // Takes a new landmark into account and finds, in each run of rows, the one that is farthest from all: the first of several.
 template <class T>
 struct LandmarkBody {
@@ -171,21 +149,19 @@ struct LandmarkBody {
 
 }  // namespace
 
-std::shared_ptr<DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, bool on_device) {
-  const DeviceGuard guard(on.device);
-  return std::make_shared<CondensedBlocks>(on, matrix, on_device);
+std::unique_ptr<DistanceBlocks<float>> blocks_of_matrix(const Execution& on, const Condensed& matrix, const Control& control) {
+  return std::make_unique<CondensedBlocks>(on, matrix, control);
 }
 
 template <class T>
-std::shared_ptr<DistanceBlocks<T>> blocks_of_points(const Execution& on, const GivenPoints& points, MetricKind metric,
-                                                    std::int64_t fixed, std::int64_t budget) {
-  const DeviceGuard guard(on.device);
-  return std::make_shared<PointBlocks<T>>(on, points, metric, fixed, budget);
+std::unique_ptr<DistanceBlocks<T>> blocks_of_points(const Execution& on, const GivenPoints& points, MetricKind metric,
+                                                    std::int64_t tiles, std::int64_t fixed, std::int64_t budget,
+                                                    const Control& control) {
+  return std::make_unique<PointBlocks<T>>(on, points, metric, tiles, fixed, budget, control);
 }
 
 template <class T>
 SpanningTree<T> spanning_tree(const Execution& on, DistanceBlocks<T>& distances, const BlockShape& shape, Control& control) {
-  const DeviceGuard guard(on.device);
   const std::int64_t n = distances.size();
   SpanningTree<T> tree;
   Forest forest(static_cast<std::uint64_t>(n));
@@ -196,7 +172,7 @@ SpanningTree<T> spanning_tree(const Execution& on, DistanceBlocks<T>& distances,
   const Nearest nearest{order.data(), index.data()};
   const std::int64_t side = distances.side();
   const std::int64_t height = std::min(side > 0 ? side : shape.rows, n), width = std::min(side > 0 ? side : shape.columns, n);
-  const DeviceBuffer<T> block(height * width);
+  const DeviceBuffer<T> block(height * width), turned(height * width);
   std::vector<Edge<T>> best(static_cast<std::size_t>(n));
   constexpr Edge<T> none{std::numeric_limits<T>::infinity(), std::numeric_limits<std::int32_t>::max(), -1};
   while (static_cast<std::int64_t>(tree.edges.size()) + 1 < n) {
@@ -214,10 +190,11 @@ SpanningTree<T> spanning_tree(const Execution& on, DistanceBlocks<T>& distances,
         const std::int64_t j1 = std::min(j0 + width, n);
         distances.block(on, i0, i1, j0, j1, block.data());
         launch_warps(on, i1 - i0, RowNearestBody<T>{block.data(), i0, j0, j1 - j0, labels.data(), nearest});
-        launch_items(on, j1 - j0, ColumnNearest<T>{block.data(), i0, j0, i1 - i0, j1 - j0, labels.data(), nearest});
+        transpose<T>(on, block.data(), j1 - j0, i1 - i0, j1 - j0, turned.data(), i1 - i0);
+        launch_warps(on, j1 - j0, RowNearestBody<T>{turned.data(), j0, i0, i1 - i0, labels.data(), nearest});
+        synchronize(on);
+        if (control.stopped()) throw Interrupted();
       }
-      synchronize(on);
-      if (control.stopped()) throw Interrupted();
       control.done.store(i1);
     }
     const std::vector<Word> orders = to_host(on, order.data(), n);
@@ -242,7 +219,6 @@ SpanningTree<T> spanning_tree(const Execution& on, DistanceBlocks<T>& distances,
 template <class T>
 void add_farthest_points(const Execution& on, DistanceBlocks<T>& distances, std::int64_t k, std::int64_t start,
                          Landmarks<T>& landmarks, Control& control) {
-  const DeviceGuard guard(on.device);
   const std::int64_t n = distances.size();
   constexpr T infinity = std::numeric_limits<T>::infinity();
   const bool fresh = landmarks.indices.empty();
@@ -281,9 +257,9 @@ void add_farthest_points(const Execution& on, DistanceBlocks<T>& distances, std:
 }
 
 #define TOPO_INTERP_INSTANTIATE(T)                                                                                              \
-  template std::shared_ptr<DistanceBlocks<T>> blocks_of_points(const Execution&, const GivenPoints&, MetricKind, std::int64_t,    \
-                                                               std::int64_t);                                                   \
-  template SpanningTree<T> spanning_tree(const Execution&, DistanceBlocks<T>&, const BlockShape&, Control&);              \
+  template std::unique_ptr<DistanceBlocks<T>> blocks_of_points(const Execution&, const GivenPoints&, MetricKind, std::int64_t,    \
+                                                               std::int64_t, std::int64_t, const Control&);                     \
+  template SpanningTree<T> spanning_tree(const Execution&, DistanceBlocks<T>&, const BlockShape&, Control&);                      \
   template void add_farthest_points(const Execution&, DistanceBlocks<T>&, std::int64_t, std::int64_t, Landmarks<T>&, Control&);
 TOPO_INTERP_INSTANTIATE(float)
 TOPO_INTERP_INSTANTIATE(double)

@@ -1,4 +1,4 @@
-// The minimum spanning tree and farthest points on the device, in O(n) memory beyond the points and one block of distances.
+// The minimum spanning tree and farthest points on the device, in O(n) memory beyond the points and two blocks of distances.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -13,8 +13,8 @@ namespace topo_interp::cuda {
 struct BlockShape {  // where the blocks of the source are free
   std::int64_t rows = 4096, columns = 8192;
 };
-// Bytes for each point, beside the block and the source.
-inline constexpr std::int64_t tree_row_bytes = 16, landmark_row_bytes = 25;
+// Bytes for each point, beside the source and as many blocks.
+inline constexpr std::int64_t tree_row_bytes = 16, tree_blocks = 2, landmark_row_bytes = 25, landmark_blocks = 0;
 
 // The tree of the CPU: edges ordered by (length, i, j), so that there is one. Boruvka's algorithm with one pass over all pairs
 // a round: `work.rounds` says how many.

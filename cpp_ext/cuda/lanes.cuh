@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "cuda/backend.cuh"
+#include "cuda/kernel.cuh"
 
 #define TOPO_INTERP_ISA device
 #ifndef TOPO_INTERP_EMULATED

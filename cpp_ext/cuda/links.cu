@@ -24,19 +24,15 @@ class LinkStage {
   LinkStage(const Execution& on, const LinkScanOptions& options, LinkScanResult& result, Control& control)
       : on_(on), options_(options), result_(result), control_(control) {}
 
-  void run(const float* condensed, bool on_device, std::uint64_t n, Witness* witness) {
-    const DeviceGuard guard(on_.device);
-    const Condensed given{condensed, n};
-    const std::int64_t free = free_device_bytes();
-    DeviceBuffer<float> lengths;
-    if (!on_device) {
-      // What the edges within the cut need besides is known when they are counted.
-      const std::int64_t least_bytes = 4 * signed_of(given.size()) + link_scan_bytes(n, 0);
-      if (least_bytes > free) throw OutOfMemory(least_bytes, free);
-      lengths = DeviceBuffer<float>(signed_of(given.size()));
-      copy(on_, lengths.data(), condensed, lengths.size());
-    }
-    matrix_ = {on_device ? condensed : lengths.data(), n};
+  void run(const Condensed& given, Witness* witness) {
+    const std::uint64_t n = given.n;
+    const std::int64_t pairs = signed_of(given.size()), free = free_device_bytes();
+    // What the edges within the cut need besides is known when they are counted.
+    const std::int64_t least_bytes = 4 * pairs + link_scan_bytes(n, 0);
+    if (least_bytes > free) throw OutOfMemory(least_bytes, free);
+    const DeviceBuffer<float> lengths(pairs);
+    copy_in_slices(on_, lengths.data(), given.lengths, pairs, control_);
+    matrix_ = {lengths.data(), n};
     lap(0);
 
     control_.phase = static_cast<int>(LinksPhase::order);
@@ -46,7 +42,7 @@ class LinkStage {
     const std::vector<std::int64_t> start = edges_before_rows();
     const std::int64_t count = start.back();
     result_.found.edges = static_cast<std::uint64_t>(count);
-    result_.bytes = 4 * lengths.size() + link_scan_bytes(n, result_.found.edges);
+    result_.bytes = 4 * pairs + link_scan_bytes(n, result_.found.edges);
     if (result_.bytes > free) throw OutOfMemory(result_.bytes, free);
     const DeviceBuffer<Packed> edges = sorted_edges(start);
     lap(1);
@@ -57,12 +53,12 @@ class LinkStage {
     const Guides guides = make_guides(rows, [&](const std::vector<Vertex>& from) { return rows_of(from); }, options_.threads, control_);
     lap(2);
     if (control_.stopped()) return;
-    const DeviceBuffer<Witness> witnesses(signed_of(given.size()));
+    const DeviceBuffer<Witness> witnesses(pairs);
     fill_bytes(on_, witnesses.data(), 0xff, witnesses.size());  // a mark, for the edges beyond the cut
     scan(edges, count, guides, witnesses.data());
     lap(3);
     if (control_.stopped()) return;
-    copy(on_, witness, witnesses.data(), witnesses.size());
+    copy_in_slices(on_, witness, witnesses.data(), pairs, control_);
     lap(4);
   }
 
@@ -207,17 +203,17 @@ std::int64_t link_scan_bytes(std::uint64_t n, std::uint64_t edges) {
   return std::max(sorting, scanning) + (std::int64_t{64} << 20);
 }
 
-LinkScanResult scan_links(const Execution& on, const float* condensed, bool on_device, std::uint64_t n,
-                          const LinkScanOptions& options, std::uint16_t* witness, Control& control) {
+LinkScanResult scan_links(const Execution& on, const Condensed& matrix, const LinkScanOptions& options, std::uint16_t* witness,
+                          Control& control) {
   LinkScanResult result;
-  LinkStage<Narrow>(on, options, result, control).run(condensed, on_device, n, witness);
+  LinkStage<Narrow>(on, options, result, control).run(matrix, witness);
   return result;
 }
 
-LinkScanResult scan_links(const Execution& on, const float* condensed, bool on_device, std::uint64_t n,
-                          const LinkScanOptions& options, std::uint32_t* witness, Control& control) {
+LinkScanResult scan_links(const Execution& on, const Condensed& matrix, const LinkScanOptions& options, std::uint32_t* witness,
+                          Control& control) {
   LinkScanResult result;
-  LinkStage<Wide>(on, options, result, control).run(condensed, on_device, n, witness);
+  LinkStage<Wide>(on, options, result, control).run(matrix, witness);
   return result;
 }
 

@@ -28,11 +28,11 @@ struct LinkScanResult {
 // Bytes of device memory for n points of which `edges` pairs enter, without the matrix itself.
 std::int64_t link_scan_bytes(std::uint64_t n, std::uint64_t edges);
 
-// `condensed` lies on the host or on the device. One witness per edge goes to the host, by condensed index; an edge that is
-// longer than the cut gets some mark. The 16-bit form takes n <= Narrow::vertex_limit.
-LinkScanResult scan_links(const Execution& on, const float* condensed, bool on_device, std::uint64_t n,
-                          const LinkScanOptions& options, std::uint16_t* witness, Control& control);
-LinkScanResult scan_links(const Execution& on, const float* condensed, bool on_device, std::uint64_t n,
-                          const LinkScanOptions& options, std::uint32_t* witness, Control& control);
+// Of a matrix on the host. One witness per edge, by condensed index; an edge that is longer than the cut gets some mark. The
+// 16-bit form takes n <= Narrow::vertex_limit.
+LinkScanResult scan_links(const Execution& on, const Condensed& matrix, const LinkScanOptions& options, std::uint16_t* witness,
+                          Control& control);
+LinkScanResult scan_links(const Execution& on, const Condensed& matrix, const LinkScanOptions& options, std::uint32_t* witness,
+                          Control& control);
 
 }  // namespace topo_interp::cuda

@@ -138,20 +138,19 @@ struct DistortionVisitor {
 template <class T>
 NearestRows<T> nearest_neighbors(const GivenPoints& x, MetricKind metric, std::int64_t k, std::int64_t budget, const Execution& on,
                                  Control& control) {
-  const DeviceGuard guard(on.device);
   const std::int64_t n = x.rows, size = sizeof(T);
   const MemoryPlan plan = plan_memory({n, prepared_row_bytes<T>(x, metric), size, 1, n * k * (size + 4)}, budget_of(budget));
   DeviceBuffer<T> distances(n * k);
   DeviceBuffer<std::int32_t> indices(n * k);
   launch(on, pieces(n * k, StartLists<T>::threads), StartLists<T>{n * k, distances.data(), indices.data()});
   const Preparation<T> preparation({x}, metric, on);
-  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on);
+  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on, control);
   PanelMaker<T> maker(preparation.rules(), on, false);
-  DeviceBuffer<T> panel(cloud.side() * cloud.side());
+  const DeviceBuffer<T> memory(cloud.side() * cloud.side());
   const NearestVisitor<T> visitor{n, k, distances.data(), indices.data()};
-  visit_panels(cloud, maker, panel.data(), control, [&](PanelPlace place, const T* entries, const Operand<T>&, const Operand<T>&) {
-    pass_columns(on, entries, cloud.side(), cloud, place, visitor);
-    pass_rows(on, entries, cloud.side(), cloud, place, visitor);
+  visit_panels(cloud, maker, memory.data(), control, [&](const PanelView<T>& panel) {
+    pass<AlongColumns>(on, panel, visitor);
+    pass<AlongRows>(on, panel, visitor);
   });
   const std::vector<T> lengths = to_host(on, distances.data(), n * k);
   const std::vector<std::int32_t> names = to_host(on, indices.data(), n * k);
@@ -169,27 +168,27 @@ NearestRows<T> nearest_neighbors(const GivenPoints& x, MetricKind metric, std::i
 template <class T>
 RadiusGraph<T> radius_graph(const GivenPoints& x, MetricKind metric, T radius, std::int64_t most_pairs, std::int64_t budget,
                             const Execution& on, Control& control, double& rounding) {
-  const DeviceGuard guard(on.device);
   const std::int64_t n = x.rows, size = sizeof(T);
   // Beside the panel, the entries that one pass over it finds: at most as many as it has.
   const MemoryPlan plan = plan_memory({n, prepared_row_bytes<T>(x, metric), 2 * size + 4, 1, 16 * 8192}, budget_of(budget));
   const Preparation<T> preparation({x}, metric, on);
-  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on);
+  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on, control);
   PanelMaker<T> maker(preparation.rules(), on, true);
   const std::int64_t side = cloud.side();
-  DeviceBuffer<T> panel(side * side), lengths;
+  const DeviceBuffer<T> memory(side * side);
+  DeviceBuffer<T> lengths;
   DeviceBuffer<std::int32_t> counts(side), names;
   DeviceBuffer<std::int64_t> starts(side);
   std::vector<Found<T>> all;
   std::int64_t entries = 0, pairs = 0;
 
-  const auto pass = [&](PanelPlace place, bool columns, const T* from) {
-    const std::int64_t block = columns ? place.j : place.i, first = cloud.first_row(block), rows = cloud.rows_of(block);
+  const auto find = [&](const PanelView<T>& panel, bool columns) {
+    const std::int64_t first = columns ? panel.first_col : panel.first_row, rows = columns ? panel.cols : panel.rows;
     const auto go = [&](const auto& visitor) {
       if (columns) {
-        pass_columns(on, from, side, cloud, place, visitor);
+        pass<AlongColumns>(on, panel, visitor);
       } else {
-        pass_rows(on, from, side, cloud, place, visitor);
+        pass<AlongRows>(on, panel, visitor);
       }
     };
     go(CountVisitor<T>{radius, first, counts.data()});
@@ -219,9 +218,9 @@ RadiusGraph<T> radius_graph(const GivenPoints& x, MetricKind metric, T radius, s
     found.distances = to_host(on, lengths.data(), total);
     all.push_back(std::move(found));
   };
-  visit_panels(cloud, maker, panel.data(), control, [&](PanelPlace place, const T* from, const Operand<T>&, const Operand<T>&) {
-    pass(place, true, from);
-    pass(place, false, from);
+  visit_panels(cloud, maker, memory.data(), control, [&](const PanelView<T>& panel) {
+    find(panel, true);
+    find(panel, false);
   });
   rounding = proved_rounding(preparation, maker.stats());
 
@@ -252,32 +251,30 @@ template <class T>
 double largest_distortion(const GivenPoints& x, MetricKind metric, const std::vector<std::int32_t>& landmarks,
                           const std::vector<std::int32_t>& nearest, double up_to, std::int64_t budget, const Execution& on,
                           Control& control, double& rounding) {
-  const DeviceGuard guard(on.device);
   const std::int64_t n = x.rows, size = sizeof(T), count = static_cast<std::int64_t>(landmarks.size());
   const std::int64_t row_bytes = prepared_row_bytes<T>(x, metric);
   const std::int64_t chosen_bytes = count * (row_bytes + x.cols * size);
   const MemoryPlan plan = plan_memory({n, row_bytes, size, 1, n * (count * size + 4) + chosen_bytes}, budget_of(budget));
   const Preparation<T> preparation({x}, metric, on);
-  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on);
+  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on, control);
   PanelMaker<T> maker(preparation.rules(), on, true);
   DeviceBuffer<T> table(n * count);
   {
-    const ChosenRows<T> chosen(cloud, landmarks);
+    ChosenRows<T> chosen(count);
+    const Operand<T> columns = chosen.choose(cloud, landmarks);
     for (std::int64_t b = 0; b < cloud.blocks(); ++b) {
-      maker.panel(cloud.block(b), chosen.operand(), false, table.data() + cloud.first_row(b) * count, count);
+      maker.panel(cloud.block(b), columns, false, table.data() + cloud.first_row(b) * count, count);
       cloud.prefetch(b + 1);
+      synchronize(on);
       if (control.stopped()) throw Interrupted();
     }
-    synchronize(on);
   }
   const DeviceBuffer<std::int32_t> rows = to_device(on, landmarks.data(), count), places = to_device(on, nearest.data(), n);
   DeviceBuffer<double> largest(1);
   fill_bytes(on, largest.data(), 0, 1);
-  DeviceBuffer<T> panel(cloud.side() * cloud.side());
+  const DeviceBuffer<T> memory(cloud.side() * cloud.side());
   const DistortionVisitor<T> visitor{table.data(), count, rows.data(), places.data(), up_to, largest.data()};
-  visit_panels(cloud, maker, panel.data(), control, [&](PanelPlace place, const T* entries, const Operand<T>&, const Operand<T>&) {
-    pass_columns(on, entries, cloud.side(), cloud, place, visitor);
-  });
+  visit_panels(cloud, maker, memory.data(), control, [&](const PanelView<T>& panel) { pass<AlongColumns>(on, panel, visitor); });
   rounding = proved_rounding(preparation, maker.stats());
   return to_host(on, largest.data(), 1)[0];
 }

@@ -25,6 +25,12 @@ template <class T>
 RadiusGraph<T> radius_graph(const GivenPoints& x, MetricKind metric, T radius, std::int64_t most_pairs, std::int64_t budget,
                             const Execution& on, Control& control, double& rounding);
 
+// Bytes of the host that it takes for a pair at its peak: two entries as they were found, and two in the result.
+template <class T>
+constexpr std::int64_t found_bytes_per_pair() {
+  return static_cast<std::int64_t>(2 * (sizeof(std::int32_t) + sizeof(T)) + 2 * (sizeof(std::int64_t) + sizeof(T)));
+}
+
 // cpu/landmarks.hpp, largest_distortion. `rounding` receives the bound on all distances that went into it.
 template <class T>
 double largest_distortion(const GivenPoints& x, MetricKind metric, const std::vector<std::int32_t>& landmarks,

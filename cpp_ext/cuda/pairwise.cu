@@ -1,12 +1,10 @@
 #include "cuda/pairwise.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
 
-#include "cpu/rounding.hpp"
 #include "cuda/rounding.cuh"
 #include "cuda/tiles.cuh"
 
@@ -19,31 +17,35 @@ struct Outgoing {
   DeviceBuffer<T> panel;
   PinnedBuffer<T> pinned;
   Event copied;
-  std::int64_t rows = 0, cols = 0;  // 0: nothing is on its way
-  PanelPlace place{};
-  bool mirrored = false;
-  explicit Outgoing(std::int64_t side) : panel(side * side), pinned(side * side) {}
+  std::int64_t first_row = 0, first_col = 0, rows = 0, cols = 0;  // no rows: nothing is on its way
+  explicit Outgoing(std::int64_t size) : panel(size), pinned(size) {}
 };
 
-// Hands panels to `write(place, mirrored, rows, cols, entries, ld)` on the host, one panel behind the device.
+// Hands panels of up to height x width to `write(first_row, first_col, rows, cols, entries, width)` on the host, one panel behind
+// the device.
 template <class T, class Write>
 class ToHost {
  public:
-  ToHost(std::int64_t side, const Execution& on, Write write) : side_(side), on_(on), write_(std::move(write)) {
-    for (int b = 0; b < 2; ++b) buffers_.push_back(std::make_unique<Outgoing<T>>(side));
+  ToHost(std::int64_t height, std::int64_t width, const Execution& on, Write write)
+      : width_(width), on_(on), write_(std::move(write)) {
+    for (int b = 0; b < 2; ++b) buffers_.push_back(std::make_unique<Outgoing<T>>(height * width));
   }
+  ~ToHost() { machine::drain(on_); }  // after an error copies may still be on their way
+  ToHost(const ToHost&) = delete;
+  ToHost& operator=(const ToHost&) = delete;
+
   // Where the next panel is computed.
   T* next() {
     Outgoing<T>& buffer = *buffers_[static_cast<std::size_t>(turn_)];
     finish(buffer);
     return buffer.panel.data();
   }
-  void send(PanelPlace place, bool mirrored, std::int64_t rows, std::int64_t cols) {
+  void send(std::int64_t first_row, std::int64_t first_col, std::int64_t rows, std::int64_t cols) {
     Outgoing<T>& buffer = *buffers_[static_cast<std::size_t>(turn_)];
-    copy_rows(on_, buffer.pinned.data(), side_ * bytes, buffer.panel.data(), side_ * bytes, cols * bytes, rows);
+    copy_rows(on_, buffer.pinned.data(), width_ * bytes, buffer.panel.data(), width_ * bytes, cols * bytes, rows);
     buffer.copied.record(on_);
-    buffer.place = place;
-    buffer.mirrored = mirrored;
+    buffer.first_row = first_row;
+    buffer.first_col = first_col;
     buffer.rows = rows;
     buffer.cols = cols;
     turn_ ^= 1;
@@ -53,19 +55,35 @@ class ToHost {
   }
 
  private:
-  static constexpr std::int64_t bytes = static_cast<std::int64_t>(sizeof(T));
+  static constexpr auto bytes = static_cast<std::int64_t>(sizeof(T));
   void finish(Outgoing<T>& buffer) {
     if (buffer.rows == 0) return;
     buffer.copied.wait();
-    write_(buffer.place, buffer.mirrored, buffer.rows, buffer.cols, buffer.pinned.data(), side_);
+    write_(buffer.first_row, buffer.first_col, buffer.rows, buffer.cols, buffer.pinned.data(), width_);
     buffer.rows = 0;
   }
-  std::int64_t side_;
-  Execution on_;
+  const std::int64_t width_;
+  const Execution on_;
   Write write_;
   std::vector<std::unique_ptr<Outgoing<T>>> buffers_;
   int turn_ = 0;
 };
+
+// Writes panels into rows of `across` entries.
+template <class T>
+auto into_rows(T* out, std::int64_t across) {
+  return [=](std::int64_t i0, std::int64_t j0, std::int64_t rows, std::int64_t cols, const T* from, std::int64_t ld) {
+    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld, cols, out + (i0 + r) * across + j0);
+  };
+}
+
+// Where panels of one computation go: to the host, or straight to where they belong.
+template <class T>
+using RowsOnHost = std::unique_ptr<ToHost<T, decltype(into_rows<T>(nullptr, 0))>>;
+template <class T>
+RowsOnHost<T> rows_on_host(std::int64_t height, std::int64_t width, const Execution& on, T* out, std::int64_t across) {
+  return std::make_unique<typename RowsOnHost<T>::element_type>(height, width, on, into_rows(out, across));
+}
 
 template <class T>
 void symmetric(const GivenPoints& x, MetricKind metric, T* out, bool out_on_device, std::int64_t budget, const Execution& on,
@@ -74,69 +92,59 @@ void symmetric(const GivenPoints& x, MetricKind metric, T* out, bool out_on_devi
   const MemoryPlan plan = plan_memory(
       {n, prepared_row_bytes<T>(x, metric), static_cast<std::int64_t>(sizeof(T)), out_on_device ? 0 : 2, 0}, budget_of(budget));
   const Preparation<T> preparation({x}, metric, on);
-  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on);
+  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on, control);
   PanelMaker<T> maker(preparation.rules(), on, false);
-  const std::int64_t side = cloud.side();
-  const auto write = [&](PanelPlace place, bool mirrored, std::int64_t rows, std::int64_t cols, const T* from, std::int64_t ld) {
-    const std::int64_t i0 = (mirrored ? place.j : place.i) * side, j0 = (mirrored ? place.i : place.j) * side;
-    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld, cols, out + (i0 + r) * n + j0);
-  };
-  std::unique_ptr<ToHost<T, decltype(write)>> host;
-  if (!out_on_device) host = std::make_unique<ToHost<T, decltype(write)>>(side, on, write);
-  const std::vector<PanelPlace> places = upper_panels(cloud.blocks());
-  control.total.store(static_cast<std::int64_t>(places.size()));
-  for (const PanelPlace place : places) {
-    const Operand<T> a = cloud.block(place.i), b = cloud.block(place.j);
-    const bool diagonal = place.i == place.j;
-    T* const panel = host ? host->next() : out + place.i * side * n + place.j * side;
-    const std::int64_t ld = host ? side : n;
-    maker.panel(a, b, diagonal, panel, ld);
-    if (diagonal) complete_diagonal(on, panel, a.rows, ld);
-    cloud.prefetch(place.j + 1 < cloud.blocks() ? place.j + 1 : place.i + 1);
-    if (host) host->send(place, false, a.rows, b.rows);
-    if (!diagonal) {
-      T* const mirror = host ? host->next() : out + place.j * side * n + place.i * side;
-      transpose(on, panel, ld, a.rows, b.rows, mirror, ld);
-      if (host) host->send(place, true, b.rows, a.rows);
+  const RowsOnHost<T> host = out_on_device ? nullptr : rows_on_host(plan.side, plan.side, on, out, n);
+  const auto target = [&](std::int64_t i0, std::int64_t j0) { return host ? host->next() : out + i0 * n + j0; };
+  const std::int64_t ld = host ? plan.side : n;
+  for_panels(cloud, maker, ld, control, target, [&](const PanelView<T>& panel) {
+    if (panel.diagonal) complete_diagonal(on, panel.entries, panel.rows, ld);
+    if (host) host->send(panel.first_row, panel.first_col, panel.rows, panel.cols);
+    if (!panel.diagonal) {
+      transpose(on, panel.entries, ld, panel.rows, panel.cols, target(panel.first_col, panel.first_row), ld);
+      if (host) host->send(panel.first_col, panel.first_row, panel.cols, panel.rows);
     }
-    if (control.stopped()) break;
-    control.done.fetch_add(1, std::memory_order_relaxed);
-  }
+    if (!host) synchronize(on);
+  });
   if (host) host->finish();
-  synchronize(on);
+}
+
+// Columns of a panel where other rows than those that the memory was planned for stand there: as many as there are and fit.
+std::int64_t columns_of(const MemoryPlan& plan, std::int64_t rows, std::int64_t bytes_of_column, std::int64_t budget) {
+  std::int64_t columns = 128;
+  while (columns < rows && columns < 8192 && plan.bytes + (2 * columns - plan.side) * bytes_of_column <= budget) columns *= 2;
+  return columns;
 }
 
 template <class T>
 void between(const GivenPoints& x, const GivenPoints& y, MetricKind metric, T* out, bool out_on_device, std::int64_t budget,
              const Execution& on, Control& control) {
-  const std::int64_t across = y.rows;
+  const std::int64_t across = y.rows, size = sizeof(T), tiles = out_on_device ? 0 : 2, all = budget_of(budget);
   // Only x is ever streamed: the rows of y stay. A caller with two large clouds hands in the smaller one as y.
-  const std::int64_t all = budget_of(budget);
   const std::int64_t fixed = y.rows * prepared_row_bytes<T>(y, metric);
-  const MemoryPlan plan = plan_memory(
-      {x.rows, prepared_row_bytes<T>(x, metric), static_cast<std::int64_t>(sizeof(T)), out_on_device ? 0 : 2, fixed}, all);
+  const MemoryPlan plan = plan_memory({x.rows, prepared_row_bytes<T>(x, metric), size, tiles, fixed}, all);
+  const std::int64_t width = columns_of(plan, y.rows, tiles * plan.side * size, all);
   const Preparation<T> preparation({x, y}, metric, on);
-  Cloud<T> down(x, preparation, plan.side, plan.streamed, on), right(y, preparation, plan.side, false, on);
+  Cloud<T> down(x, preparation, plan.side, plan.streamed, on, control), right(y, preparation, width, false, on, control);
   PanelMaker<T> maker(preparation.rules(), on, false);
-  const std::int64_t side = plan.side;
-  const auto write = [&](PanelPlace place, bool, std::int64_t rows, std::int64_t cols, const T* from, std::int64_t ld) {
-    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + r * ld, cols, out + (place.i * side + r) * across + place.j * side);
-  };
-  std::unique_ptr<ToHost<T, decltype(write)>> host;
-  if (!out_on_device) host = std::make_unique<ToHost<T, decltype(write)>>(side, on, write);
+  const RowsOnHost<T> host = out_on_device ? nullptr : rows_on_host(plan.side, width, on, out, across);
   control.total.store(down.blocks() * right.blocks());
-  for (std::int64_t i = 0; i < down.blocks() && !control.stopped(); ++i) {
-    for (std::int64_t j = 0; j < right.blocks() && !control.stopped(); ++j) {
+  for (std::int64_t i = 0; i < down.blocks(); ++i) {
+    for (std::int64_t j = 0; j < right.blocks(); ++j) {
       const Operand<T> a = down.block(i), b = right.block(j);
-      T* const panel = host ? host->next() : out + i * side * across + j * side;
-      maker.panel(a, b, false, panel, host ? side : across);
+      const std::int64_t i0 = down.first_row(i), j0 = right.first_row(j);
+      maker.panel(a, b, false, host ? host->next() : out + i0 * across + j0, host ? width : across);
       if (j == 0) down.prefetch(i + 1);
-      if (host) host->send({i, j}, false, a.rows, b.rows);
+      if (host) {
+        host->send(i0, j0, a.rows, b.rows);
+      } else {
+        synchronize(on);
+      }
+      if (control.stopped()) throw Interrupted();
       control.done.fetch_add(1, std::memory_order_relaxed);
     }
   }
   if (host) host->finish();
-  synchronize(on);
 }
 
 }  // namespace
@@ -144,7 +152,6 @@ void between(const GivenPoints& x, const GivenPoints& y, MetricKind metric, T* o
 template <class T>
 void pairwise(const GivenPoints& x, const GivenPoints* y, MetricKind metric, T* out, bool out_on_device, std::int64_t budget,
               const Execution& on, Control& control) {
-  const DeviceGuard guard(on.device);
   if (y) {
     between(x, *y, metric, out, out_on_device, budget, on, control);
   } else {
@@ -154,33 +161,24 @@ void pairwise(const GivenPoints& x, const GivenPoints* y, MetricKind metric, T* 
 
 template <class T>
 double condensed(const GivenPoints& x, MetricKind metric, float* out, std::int64_t budget, const Execution& on, Control& control) {
-  const DeviceGuard guard(on.device);
   const std::int64_t n = x.rows;
   const MemoryPlan plan =
       plan_memory({n, prepared_row_bytes<T>(x, metric), static_cast<std::int64_t>(sizeof(T)), 2, 0}, budget_of(budget));
   const Preparation<T> preparation({x}, metric, on);
-  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on);
+  Cloud<T> cloud(x, preparation, plan.side, plan.streamed, on, control);
   PanelMaker<T> maker(preparation.rules(), on, true);
-  const std::int64_t side = cloud.side();
-  const auto write = [&](PanelPlace place, bool, std::int64_t rows, std::int64_t cols, const T* from, std::int64_t ld) {
+  const auto write = [&](std::int64_t i0, std::int64_t j0, std::int64_t rows, std::int64_t cols, const T* from, std::int64_t ld) {
     for (std::int64_t r = 0; r < rows; ++r) {
-      const std::int64_t i = place.i * side + r, first = std::max(place.j * side, i + 1);
-      const T* entries = from + r * ld - place.j * side;
+      const std::int64_t i = i0 + r;
+      const T* entries = from + r * ld - j0;
       float* to = out + i * (2 * n - i - 1) / 2 - i - 1;
-      for (std::int64_t j = first; j < place.j * side + cols; ++j) to[j] = static_cast<float>(entries[j]);
+      for (std::int64_t j = std::max(j0, i + 1); j < j0 + cols; ++j) to[j] = static_cast<float>(entries[j]);
     }
   };
-  ToHost<T, decltype(write)> host(side, on, write);
-  const std::vector<PanelPlace> places = upper_panels(cloud.blocks());
-  control.total.store(static_cast<std::int64_t>(places.size()));
-  for (const PanelPlace place : places) {
-    const Operand<T> a = cloud.block(place.i), b = cloud.block(place.j);
-    maker.panel(a, b, place.i == place.j, host.next(), side);
-    cloud.prefetch(place.j + 1 < cloud.blocks() ? place.j + 1 : place.i + 1);
-    host.send(place, false, a.rows, b.rows);
-    if (control.stopped()) break;
-    control.done.fetch_add(1, std::memory_order_relaxed);
-  }
+  ToHost<T, decltype(write)> host(plan.side, plan.side, on, write);
+  for_panels(
+      cloud, maker, plan.side, control, [&](std::int64_t, std::int64_t) { return host.next(); },
+      [&](const PanelView<T>& panel) { host.send(panel.first_row, panel.first_col, panel.rows, panel.cols); });
   host.finish();
   const DeviceStats stats = maker.stats();
   // Wider entries are rounded once more, to float32.

@@ -1,6 +1,6 @@
-// The bound on the rounding of distances from the device: that of the CPU, whose rules they follow. Chains are as long or
-// shorter in operations (a fused multiply-add rounds once), and recomputed pairs are summed in double, which the bound for
-// float32 covers.
+// The bound on the rounding of distances from the device: that of the CPU, whose rules they follow, for chains of the device's
+// length (whole slices of its tiles; a fused multiply-add rounds once). Recomputed pairs are summed in double, which the bound
+// for float32 covers.
 #pragma once
 #include "cpu/rounding.hpp"
 #include "cuda/tiles.cuh"

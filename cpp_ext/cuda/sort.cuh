@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/backend.cuh"
+#include "cuda/memory.cuh"
 
 #ifdef TOPO_INTERP_EMULATED
 #include <algorithm>

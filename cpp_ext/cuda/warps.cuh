@@ -6,10 +6,12 @@
 // once for each k. The calls of one lambda must not depend on one another, and what they wrote is seen by all afterwards. The
 // emulation goes through k forwards and backwards in turn, so that a lambda that does depend on the others shows.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
-#include "cuda/backend.cuh"
+#include "cuda/kernel.cuh"
 
 #ifdef TOPO_INTERP_EMULATED
 #define TOPO_INTERP_DEVICE
@@ -88,7 +90,8 @@ class Warp {
 
 // Runs the body for the indices [0, warps), each with `scratch` words of its own that are garbage at the start.
 template <class Body>
-void launch_warps(const Execution&, std::int64_t warps, const Body& body, std::int64_t scratch = 0) {
+void launch_warps(const Execution& on, std::int64_t warps, const Body& body, std::int64_t scratch = 0) {
+  emulated::expect(on);
   std::vector<Word> words(static_cast<std::size_t>(scratch));
   const Warp group;
   for (std::int64_t index = 0; index < warps; ++index) {
@@ -170,7 +173,9 @@ void launch_warps(const Execution& on, std::int64_t warps, const Body& body, std
   while (together > 1 && together * bytes > most_bytes / 2) together /= 2;  // two blocks fit on a multiprocessor
   if (together * bytes > most_bytes) throw DeviceFailure("a row of bits does not fit into the shared memory of the device");
   const int dynamic = static_cast<int>(together * bytes);
-  check(cudaFuncSetAttribute(run_warps<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, dynamic), "cudaFuncSetAttribute");
+  // The attribute is the whole process's: the same value in every call, or threads would take each other's away.
+  if (dynamic != 0)
+    check(cudaFuncSetAttribute(run_warps<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, most_bytes), "cudaFuncSetAttribute");
   const std::int64_t blocks = pieces(warps, together);
   if (blocks > std::numeric_limits<std::int32_t>::max()) throw DeviceFailure("a grid of more than 2^31 - 1 blocks");
   run_warps<Body><<<static_cast<unsigned>(blocks), static_cast<unsigned>(together * lanes), static_cast<std::size_t>(dynamic),

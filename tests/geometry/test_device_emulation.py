@@ -216,3 +216,59 @@ def test_the_condensed_matrix_is_that_of_the_square(device):
     x = hard_cloud(300, 20)
     matrix = ti.DistanceMatrix.from_points(x, "chordal", device="cuda")
     assert np.array_equal(matrix.square(), ti.pairwise_distances(x, metric="chordal", device="cuda"))
+
+
+def test_work_comes_to_the_device_that_was_asked_for(device):
+    """A thread starts on device 0; the emulation refuses work for device 1 there, which a device would do in the wrong memory."""
+    x = np.random.default_rng(6).integers(-9, 9, size=(40, 4)).astype(np.float32)
+    condensed, none = ti.DistanceMatrix.from_points(x).condensed, np.empty(0, np.int64)
+    landmarks = ti.farthest_points(x, 4)
+    for name in ("cuda:0", "cuda:1"):
+        assert np.array_equal(ti.pairwise_distances(x, device=name), ti.pairwise_distances(x))
+        assert np.array_equal(ti.pairwise_distances(x, x[:3], device=name), ti.pairwise_distances(x, x[:3]))
+        assert np.array_equal(ti.DistanceMatrix.from_points(x, device=name).condensed, condensed)
+        assert np.array_equal(ti.knn_graph(x, 3, device=name).indices, ti.knn_graph(x, 3).indices)
+        assert ti.radius_graph(x, 3.0, device=name).pairs == ti.radius_graph(x, 3.0).pairs
+        assert np.array_equal(ti.spanning_tree(x, device=name).edges, ti.spanning_tree(x).edges)
+        assert np.array_equal(ti.farthest_points(x, 4, device=name).indices, landmarks.indices)
+        assert ti.distortion(x, landmarks, device=name) == ti.distortion(x, landmarks)
+        assert ti.Rips()(x, device=name).to_gudhi() == ti.Rips()(x).to_gudhi()
+        number = int(name[-1])
+        assert len(device.spanning_tree_of_matrix(condensed, 40, device=number)[0]) == 39
+        empty = np.empty(0, np.float32)
+        assert len(device.farthest_points_of_matrix(condensed, 40, 3, 0, none, empty, none, empty, device=number)[0]) == 3
+        device.treat_arrays_as_on_device(True)
+        assert device.check_rows(x, device=number)[1] == np.abs(x).max()
+        device.treat_arrays_as_on_device(False)
+
+
+def test_streamed_half_precision_keeps_to_its_plan(device):
+    """Its rows lie there before they are widened, too: blocks of 256 would fit without them, and do not fit."""
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(np.random.default_rng(7).standard_normal((1100, 64)).astype(np.float32)).to(torch.float16)
+    indices, _ = device.knn(x, "euclidean", 1)
+    bytes_of_row, entries = 4 * 64 + 4 * 64 + 24, 256 * 256
+    device.set_memory((3 * 256 * bytes_of_row + entries * 4 + 1100 * 8) * 20 // 19 + 100)
+    assert np.array_equal(device.knn(x, "euclidean", 1)[0], indices)
+
+
+def test_a_small_cloud_against_a_large_one_is_few_panels(device):
+    x = np.random.default_rng(8).integers(-9, 9, size=(20_010, 16)).astype(np.float32)
+    out, totals = np.empty((10, 20_000), dtype=np.float32), set()
+    device.pairwise(x[:10].copy(), x[10:].copy(), out, "euclidean", progress=lambda phase, done, total: totals.add(total))
+    assert max(totals) == 3
+    assert np.array_equal(out, ti.pairwise_distances(x[:10], x[10:]))
+    device.treat_arrays_as_on_device(True)
+    straight = np.empty_like(out)
+    device.pairwise(x[:10].copy(), x[10:].copy(), straight, "euclidean")
+    assert np.array_equal(straight, out)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_budget_of_a_radius_graph_is_what_its_pairs_take(device, dtype):
+    """40 and 56 bytes: an entry of 4 + size bytes for each end as found, of 8 + size in the result."""
+    x = np.zeros((40, 2), dtype=dtype)
+    each = 40 if dtype == np.float32 else 56
+    assert ti.radius_graph(x, 1.0, memory=780 * each, device="cuda").pairs == 780
+    with pytest.raises(ti.BudgetError, match="after 780 pairs"):
+        ti.radius_graph(x, 1.0, memory=780 * each - 1, device="cuda")

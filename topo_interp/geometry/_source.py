@@ -68,6 +68,11 @@ class Source:
         """Indices and distances of the k nearest neighbors of every row."""
         return cpu.knn(self.native, k, self.threads, report)
 
+    @property
+    def bytes_per_pair(self) -> int:
+        """Of the host, that ``within_radius`` takes for a pair at its peak."""
+        return _bytes_per_pair(cpu, self.dtype)
+
     def within_radius(self, radius: float, most_pairs: int, report: Report) -> tuple[Any, ...]:
         """indptr, indices and distances of the pairs within the radius; (pairs found, part of the way) where they are too many."""
         return cpu.within_radius(self.native, radius, most_pairs, self.threads, report)
@@ -121,6 +126,11 @@ class DeviceSource(Source):
         """As of a Source, on the device."""
         with self._memory("the neighbor lists", "take fewer rows or a smaller k"):
             return self.points.kernels.knn(self.native, self.metric_name, k, progress=report, **self._place)
+
+    @property
+    def bytes_per_pair(self) -> int:
+        """As of a Source, for pairs from the device."""
+        return _bytes_per_pair(self.points.kernels, self.dtype)
 
     def within_radius(self, radius: float, most_pairs: int, report: Report) -> tuple[Any, ...]:
         """As of a Source, on the device."""
@@ -202,6 +212,10 @@ def _open_on_device(x: Any, metric: str | Metric, threads: int | None, device: s
     shift = common_exponent(points.dtype, points.largest, metric)
     rows = ready_for_device(points, metric, shift, name="x")
     return DeviceSource(rows, len(points), points.dtype, metric, threads_or_default(threads), shift, points=points)
+
+
+def _bytes_per_pair(kernels: Any, dtype: np.dtype) -> int:
+    return int(getattr(kernels, f"radius_graph_bytes_per_pair_{dtype.name}")())
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import numpy as np
 from topo_interp._arguments import real_number, whole_number
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes
-from topo_interp._native import cpu
 from topo_interp.geometry._source import Source, frozen, open_source, reported
 from topo_interp.geometry.distances import require_memory
 from topo_interp.metrics import Metric
@@ -184,12 +183,11 @@ def radius_graph(
         BudgetError: the pairs outgrow the budget; raised while they are found, before the memory is taken.
 
     Cost: the n (n - 1) / 2 distances once; memory for one copy of the points and, at the peak, 36 bytes for each pair of
-    float32 points within the radius (48 for float64).
+    float32 points within the radius (48 for float64); 40 (56) where they come from a device.
     """
     source = open_source(x, metric, threads, rounding=True, device=device)
     radius = real_number(radius, "radius")
-    single = source.dtype == np.float32
-    each = cpu.radius_graph_bytes_per_pair_float32() if single else cpu.radius_graph_bytes_per_pair_float64()
+    each = source.bytes_per_pair
     budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
     with reported(progress, "pairs within the radius") as report:
         found = source.within_radius(source.to_kernel(radius), budget // each, report)
