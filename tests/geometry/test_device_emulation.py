@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from oracle_distances import distances, hard_cloud
@@ -272,3 +274,16 @@ def test_the_budget_of_a_radius_graph_is_what_its_pairs_take(device, dtype):
     assert ti.radius_graph(x, 1.0, memory=780 * each, device="cuda").pairs == 780
     with pytest.raises(ti.BudgetError, match="after 780 pairs"):
         ti.radius_graph(x, 1.0, memory=780 * each - 1, device="cuda")
+
+
+def test_rows_that_are_still_being_loaded_can_be_stopped(device):
+    """A panel of so many rows takes the emulation seconds: the stop has to come before the first."""
+    x = np.ones((120_000, 64), dtype=np.float32)
+
+    def refuse(*state):
+        raise RuntimeError("enough")
+
+    began = time.monotonic()
+    with pytest.raises(RuntimeError, match="enough"):
+        device.knn(x, "euclidean", 1, progress=refuse)
+    assert time.monotonic() - began < 3
