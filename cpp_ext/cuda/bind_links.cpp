@@ -1,6 +1,5 @@
 // Binding of the link scan on the device: check, release the GIL, call, wrap.
 #include <utility>
-#include <vector>
 
 #include "at_most.hpp"
 #include "cuda/bind_points.hpp"
@@ -35,16 +34,10 @@ nb::dict links_scan(nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::devi
   cuda::run_on_device(on, std::move(progress), [&](Control& control) {
     result = cuda::scan_links(on, {condensed.data(), n}, options, witness.data(), control);
   });
-  std::vector<std::uint32_t> empty, squares;
-  empty.reserve(2 * result.found.empty.size());
-  squares.reserve(4 * result.found.squares.size());
-  for (const EdgeEnds& edge : result.found.empty) empty.insert(empty.end(), {edge.i, edge.j});
-  for (const FoundSquare& square : result.found.squares) {
-    squares.insert(squares.end(), {square.edge.i, square.edge.j, square.main, square.other});
-  }
+  const std::size_t empty = result.found.empty.size(), squares = result.found.squares.size();
   nb::dict out;
-  out["empty"] = to_numpy(std::move(empty), {result.found.empty.size(), 2});
-  out["squares"] = to_numpy(std::move(squares), {result.found.squares.size(), 4});
+  out["empty"] = to_numpy<EdgeEnds, std::uint32_t>(std::move(result.found.empty), {empty, 2});
+  out["squares"] = to_numpy<FoundSquare, std::uint32_t>(std::move(result.found.squares), {squares, 4});
   out["cut"] = result.found.cut;
   out["complete"] = result.found.complete;
   out["edges"] = result.found.edges;

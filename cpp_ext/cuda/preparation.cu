@@ -1,21 +1,12 @@
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <numeric>
 
+#include "cpu/rounding.hpp"
 #include "cuda/cloud_kernels.cuh"
 
 namespace topo_interp::cuda {
 namespace {
-
-// As on the CPU (cpu/pairwise.cpp, chain_length), in whole slices of the tile kernel.
-template <class T>
-std::int64_t chain_length(bool products, std::int64_t cols) {
-  if (sizeof(T) == sizeof(double)) return 256;
-  if (!products) return 32;
-  const auto length = static_cast<std::int64_t>(2 * std::sqrt(static_cast<double>(cols)) / 16 + 1) * 16;
-  return std::clamp<std::int64_t>(length, 16, 128);
-}
 
 constexpr std::int64_t pitch_of(std::int64_t cols) { return (cols + 15) / 16 * 16; }
 
@@ -46,7 +37,9 @@ template <class T>
 Preparation<T>::Preparation(const std::vector<GivenPoints>& clouds, MetricKind metric, const Execution& on) {
   const std::int64_t cols = clouds.front().cols;
   const bool products = device::is_product(metric);
-  rules_ = {metric, cols, pitch_of(cols), pieces(cols, 64), chain_length<T>(products, cols), recompute_share<T>, least_square<T>(cols)};
+  // Chains end with a slice of the tile kernel.
+  const std::int64_t chain = chain_length(sizeof(T) == sizeof(float), products, cols, 16);
+  rules_ = {metric, cols, pitch_of(cols), pieces(cols, 64), chain, recompute_share<T>, least_square<T>(cols)};
   if (!products) return;
   facts_ = device::with_product(metric, [](auto kind) { return device::facts_of<decltype(kind)>(); });
   std::int64_t count = 0;
