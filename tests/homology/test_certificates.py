@@ -100,12 +100,15 @@ def approximations(points, exact, number):
     coarse = np.round(squareform(exact, checks=False) / step).astype(np.float32) * np.float32(step)
     matrix = ti.DistanceMatrix(coarse, n, "precomputed", float(np.abs(coarse - squareform(exact, checks=False)).max()))
     project = (ti.pca(kept),)
+    twice = (ti.centered(), ti.pca(min(5, n, d)), ti.centered(), ti.pca(kept), ti.centered())
     yield "float32", ti.Rips()(points)
     yield "landmarks", ti.Rips(landmarks=k)(points)
     yield "rounded", ti.Rips("precomputed")(matrix)
     yield "projected", ti.Rips(steps=project)(points)
     yield "rounded landmarks", ti.Rips("precomputed", landmarks=k)(matrix)
     yield "projected landmarks", ti.Rips(steps=project, landmarks=k)(points)
+    yield "projected twice", ti.Rips(steps=twice)(points)
+    yield "projected twice, landmarks", ti.Rips(steps=twice, landmarks=k)(points)
 
 
 def with_halved_landmarks(diagrams):

@@ -56,7 +56,8 @@ class Rips(Value, kind="rips"):
     Args:
         metric: name of a metric (``ti.metrics.table()``) or a metric value; "precomputed" takes any DistanceMatrix. A
             dissimilarity that is no metric is allowed: the bars are defined without the triangle inequality.
-        steps: preprocessing values, applied in their order: ``(ti.centered(), ti.pca(50))``.
+        steps: preprocessing values, applied in their order: ``(ti.centered(), ti.pca(50))``. The certificate leads back through
+            isometries and, of Euclidean distances, projections; where it can not, it says after which step the points are meant.
         max_dim: highest degree of homology: 0 components, 1 loops, 2 voids.
         threshold: largest diameter; None for the whole filtration. Below the enclosing radius it censors bars.
         field: a prime p; homology has coefficients in Z/p.
@@ -109,14 +110,15 @@ class Rips(Value, kind="rips"):
 
         Args:
             cloud: points ``(n, d)`` as an array, a tensor (with a device also one on it) or a PointCloud, or what :meth:`seen` made of them, or a DistanceMatrix
-                of this recipe's metric, or a RadiusGraph, whose radius is then a threshold (degrees 0 and 1).
+                of this recipe's metric, or a RadiusGraph, whose radius is then a threshold (degrees 0 and 1) unless some point has
+                all others within it, from where on the complex is a cone.
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu", or "cuda" ("cuda:1"), which computes the distances of points there, and with engine "links" scans the
                 links of edges there, and of degree 0 the spanning tree; the reduction, graph metrics and landmarks are the CPU's.
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
-                it; None for half of the memory that is free.
+                it, or what a radius graph or the spanning tree takes; None for half of the memory that is free.
             progress: whether to show a progress line.
 
         Raises:
