@@ -97,11 +97,13 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/persistence.py
 	$(BIN)/python benchmarks/comparison.py
 
-# False claims on loop-free data, power on planted loops, coverage of bands, speed; resumable.
+# False claims on loop-free data, power on planted loops, uniform p-values, coverage of bands, speed; resumable.
 calibrate: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/calibrate.py noise
-	$(BIN)/python benchmarks/calibrate.py power
-	$(BIN)/python benchmarks/calibrate.py coverage
+	$(BIN)/python benchmarks/calibrate.py noise --out benchmarks/calibration
+	$(BIN)/python benchmarks/calibrate.py power --out benchmarks/calibration
+	$(BIN)/python benchmarks/calibrate.py uniform --out benchmarks/calibration
+	$(BIN)/python benchmarks/calibrate.py coverage --out benchmarks/calibration
+	$(BIN)/python benchmarks/calibrate.py limits --out benchmarks/calibration
 	$(BIN)/python benchmarks/calibrate.py speed
 
 # Notebook 04 with three seeds and a small transformer; the tables stay in notebooks/long/results by the hash of the run.

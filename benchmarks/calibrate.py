@@ -2,176 +2,98 @@
 
     python benchmarks/calibrate.py noise             false claims on loop-free data, 200 reports for each kind
     python benchmarks/calibrate.py noise --quick     the form for CI: 40 reports of one metric
+    python benchmarks/calibrate.py limits            the same where no promise is made: nulls at and beyond their limits
     python benchmarks/calibrate.py uniform           p-values of the rotation null on Gaussian rows, thousands of tests
     python benchmarks/calibrate.py power             planted circles, tori and spheres
     python benchmarks/calibrate.py speed             99 draws for one layer of 500 rows
     python benchmarks/calibrate.py coverage          what the bands of ti.bottleneck_bootstrap and ti.subsample_bands cover
 
-Every finished run is a line of a CSV file in --out, so that an interrupted calibration goes on where it stopped.
-A report is 3 sites x 3 metrics on 150 rows, 39 draws, and claims a loop when the smallest p after max-T is at most 0.05.
+A report is what `ti.profile(..., ti.report_recipes(), significance=...)` tests: 3 sites x 3 metrics on 150 rows, 39 draws. It claims a
+loop when the smallest p after max-T is at most 0.05.
+
+With --out every finished run is a line of a CSV file, and an interrupted calibration goes on where it stopped; a run counts as done only
+if everything that decides it is the same: the version of the package, the null, the draws, the metrics, the data. Without --out
+all is measured anew, and nothing is kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import functools
 import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import loop_free
 import numpy as np
 from scipy.stats import binom, chisquare, kstest
 
 import topo_interp as ti
 from topo_interp.progress import progress
 
-ROWS, DRAWS, ALPHA = 150, 39, 0.05
-RECIPES = {
-    "euclidean": ti.Rips("euclidean", steps=(ti.centered(),)),
-    "chordal": ti.Rips("chordal", steps=(ti.centered(),)),
-    "standardized": ti.Rips("euclidean", steps=(ti.standardized(),)),
-}
+DRAWS, ALPHA = 39, 0.05
 LOOP = ti.max_persistence(dim=1, relative=True)
-Store = dict[str, np.ndarray]
+Job = dict[str, Any]
 
 
-# ------------------------------------------------------------------------------------------- data without a loop
+# --------------------------------------------------------------------------------------------------- false claims
 
 
-def mixed(x: np.ndarray, rng: np.random.Generator) -> Store:
-    """Three sites that resemble each other, as the layers of a network do."""
-    d = x.shape[1]
-    second = x @ (np.eye(d) + 0.5 * rng.normal(size=(d, d)) / np.sqrt(d))
-    return {"first": x, "second": second, "third": second @ rng.normal(size=(d, d)) / np.sqrt(d)}
-
-
-def gaussian(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    return mixed(rng.normal(size=(ROWS, 50)), rng), None, ti.nulls.matched_gaussian()
-
-
-def spectrum(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    return mixed(rng.normal(size=(ROWS, 100)) / np.arange(1, 101), rng), None, ti.nulls.matched_gaussian()
-
-
-def crossed(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    import pandas
-
-    template, word = np.divmod(np.arange(ROWS), 10)
-    x = rng.normal(size=(15, 50))[template] + rng.normal(size=(10, 50))[word] + 0.3 * rng.normal(size=(ROWS, 50))
-    table = pandas.DataFrame({"template": template, "word": word})
-    return mixed(x, rng), table, ti.nulls.matched_gaussian(within=["template", "word"])
-
-
-def clustered(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    import pandas
-
-    cluster = np.arange(ROWS) // 10
-    x = 2 * rng.normal(size=(15, 50))[cluster] + rng.normal(size=(ROWS, 50))
-    return mixed(x, rng), pandas.DataFrame({"cluster": cluster}), ti.nulls.matched_gaussian(within=["cluster"])
-
-
-INPUTS: dict[str, np.ndarray] = {}
-
-
-def fresh_mlp(seed: int) -> Store:
-    """Three hidden layers of a freshly initialized network of rectified units, on the inputs of this run."""
-    rng, x, store = np.random.default_rng(seed), INPUTS["mlp"], {}
-    for layer in range(3):
-        x = np.maximum(0.0, x @ rng.normal(size=(x.shape[1], 64)) * np.sqrt(2 / x.shape[1]))
-        store[f"layer {layer}"] = x
-    return store
-
-
-def random_mlp(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    """Against other initializations: rectified rows are far from Gaussian, and the next kind shows what that does."""
-    INPUTS["mlp"] = rng.normal(size=(ROWS, 20))
-    return fresh_mlp(int(rng.integers(2**31))), None, ti.nulls.reinitialized(fresh_mlp)
-
-
-def random_mlp_against_gaussian(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    """The limit of the rotation null, measured: rows on a bent surface are told from Gaussian ones, loop or not."""
-    store, table, _ = random_mlp(rng)
-    return store, table, ti.nulls.matched_gaussian()
-
-
-def neighbors_of(kind: Callable[[np.random.Generator], tuple[Store, Any, Any]]) -> Callable[..., tuple[Store, Any, Any]]:
-    """The same data against the null that has the data's nearness of neighbors."""
-    return lambda rng: (*kind(rng)[:2], ti.nulls.matched_neighbors())
-
-
-def random_minilm(rng: np.random.Generator) -> tuple[Store, Any, Any]:
-    """Three layers of a freshly initialized sentence encoder of the size of MiniLM-L6, on random tokens, mean over tokens."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    torch.set_num_threads(1)
-    torch.manual_seed(int(rng.integers(2**31)))
-    config = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
-    model = BertModel(config, add_pooling_layer=False).eval()
-    tokens = torch.from_numpy(rng.integers(1000, config.vocab_size, size=(ROWS, 8)))
-    with torch.inference_mode():
-        states = model(tokens, output_hidden_states=True).hidden_states
-    store = {f"layer {layer}": states[layer].mean(dim=1).numpy() for layer in (1, 3, 6)}
-    return store, None, ti.nulls.matched_gaussian()
-
-
-LOOP_FREE: dict[str, Callable[[np.random.Generator], tuple[Store, Any, Any]]] = {
-    "gaussian": gaussian,
-    "spectrum": spectrum,
-    "crossed": crossed,
-    "clustered": clustered,
-    "random_mlp": random_mlp,
-    "random_minilm": random_minilm,
-    "random_mlp_against_gaussian": random_mlp_against_gaussian,
-    "gaussian_against_neighbors": neighbors_of(gaussian),
-    "spectrum_against_neighbors": neighbors_of(spectrum),
-    "random_mlp_against_neighbors": neighbors_of(random_mlp),
-    "random_minilm_against_neighbors": neighbors_of(random_minilm),
-}
-
-
-def noise_run(kind: str, run: int, metrics: tuple[str, ...]) -> dict[str, Any]:
-    """One report on loop-free data."""
+def noise_run(kind: str, run: int, metrics: str, draws: int, **_: str) -> dict[str, Any]:
+    """One report on loop-free data: the tests of ``ti.profile``, without what it measures beside them."""
     start = time.perf_counter()
-    store, table, null = LOOP_FREE[kind](np.random.default_rng([list(LOOP_FREE).index(kind), run]))
-    how = ti.Significance((LOOP,), null=null, draws=DRAWS, seed=10_000 + run)
-    found = ti.significance_table(store, {name: RECIPES[name] for name in metrics}, how, rows_table=table)
+    store, table, null = loop_free.data(kind, run)
+    recipes = {name: recipe for name, recipe in ti.report_recipes().items() if name in metrics.split(" + ")}
+    how = ti.Significance(null=null, draws=draws, seed=10_000 + run, detect=None)
+    found = ti.significance_table(store, recipes, how, rows_table=table)
     smallest = float(found["p_max_t"].min())
     return {
-        "kind": kind, "run": run, "metrics": len(metrics), "tests": int(found["tests"][0]), "draws": DRAWS,
-        "smallest_p_max_t": smallest, "first_p": float(found["p_value"][0]), "claims": int(smallest <= ALPHA + 1e-9),
+        "tests": len(found), "smallest_p_max_t": smallest, "claims": int(smallest <= ALPHA + 1e-9),
         "seconds": round(time.perf_counter() - start, 3),
     }  # fmt: skip
 
 
 def noise(arguments: argparse.Namespace) -> dict[str, float]:
+    return false_claims(loop_free.PROMISED, arguments)
+
+
+def limits(arguments: argparse.Namespace) -> dict[str, float]:
+    return false_claims(loop_free.LIMITS, arguments)
+
+
+def false_claims(known: Iterable[str], arguments: argparse.Namespace) -> dict[str, float]:
     runs = arguments.runs or (40 if arguments.quick else 200)
-    metrics = ("euclidean",) if arguments.quick else tuple(RECIPES)
-    path = arguments.out / f"noise_{len(metrics)}_metric{'s' if len(metrics) > 1 else ''}.csv"
-    kinds = [kind for kind in LOOP_FREE if arguments.only in (None, kind)]
-    jobs = [(kind, run, metrics) for run in range(runs) for kind in kinds]
-    rows = resumed(path, ("kind", "run"), jobs, noise_run, arguments)
+    metrics = list(ti.report_recipes())[: 1 if arguments.quick else None]
+    kinds = [kind for kind in known if arguments.only in (None, kind)]
+    jobs = [
+        {"kind": kind, "run": run, "metrics": " + ".join(metrics), **decided(DRAWS, loop_free.KINDS[kind][1])}
+        for run in range(runs) for kind in kinds
+    ]  # fmt: skip
+    rows = resumed("noise", jobs, noise_run, arguments)
     # The 97.5 % quantile of the number of false claims at the level: 16 of 200, 5 of 40 (the promise in CI is 6).
     allowed = 6 if arguments.quick else int(binom.ppf(0.975, runs, ALPHA))
-    print(f"\n{'kind':28s} {'runs':>5s} {'false claims':>13s} {'allowed':>8s} {'KS small p':>11s} {'KS large p':>11s}")
+    print(f"\n{'kind':30s} {'runs':>5s} {'false claims':>13s} {'allowed':>8s} {'KS small p':>11s} {'KS large p':>11s} {'s a run':>8s}")
     figures: dict[str, float] = {}
     for kind in kinds:
-        mine = [row for row in rows if row["kind"] == kind and int(row["run"]) < runs]
+        mine = [row for row in rows if row["kind"] == kind]
         claims = sum(int(row["claims"]) for row in mine)
         p = np.array([float(row["smallest_p_max_t"]) for row in mine])
         # Spread evenly below each attainable value, uniform p-values are uniform, so that both sides can be tested.
         even = p - np.random.default_rng(0).uniform(0, 1 / (1 + DRAWS), len(p))
-        sides = [kstest(even, "uniform", alternative=side).pvalue for side in ("greater", "less")]
-        print(f"{kind:28s} {len(mine):5d} {claims:13d} {allowed:8d} {sides[0]:11.3f} {sides[1]:11.3f}")
+        small, large = (float(kstest(even, "uniform", alternative=side).pvalue) for side in ("greater", "less"))
+        seconds = np.mean([float(row["seconds"]) for row in mine])
+        print(f"{kind:30s} {len(mine):5d} {claims:13d} {allowed:8d} {small:11.3f} {large:11.3f} {seconds:8.2f}")
         name = f"calibrate/{'quick/' if arguments.quick else ''}{kind}"
-        figures[f"{name}/false_claims"] = claims
-        figures[f"{name}/uniform_p"] = min(sides)
+        figures |= {f"{name}/false_claims": claims, f"{name}/uniform_p_small": small, f"{name}/uniform_p_large": large}
     return figures
 
 
@@ -194,20 +116,21 @@ def largest_distance(points: np.ndarray) -> float:
     return float((squares[:, None] + squares - 2 * gram).max())
 
 
-def uniform_run(n: int, d: int, run: int) -> dict[str, Any]:
+def uniform_run(n: int, d: int, run: int, draws: int, **_: str) -> dict[str, Any]:
     x = np.random.default_rng([n, d, run]).normal(size=(n, d))
-    found = ti.significance(x, itself, largest_distance, null=ti.nulls.matched_gaussian(), draws=UNIFORM_DRAWS, seed=run)
-    return {"n": n, "d": d, "run": run, "draws": UNIFORM_DRAWS, "exceeding": found.exceeding}
+    found = ti.significance(x, itself, largest_distance, null=ti.nulls.matched_gaussian(), draws=draws, seed=run)
+    return {"exceeding": found.exceeding}
 
 
 def uniform(arguments: argparse.Namespace) -> dict[str, float]:
     wanted = {size: arguments.runs or (most // 20 if arguments.quick else most) for size, most in UNIFORM.items()}
-    jobs = [(n, d, run) for (n, d), runs in wanted.items() for run in range(runs)]
-    rows = resumed(arguments.out / "uniform.csv", ("n", "d", "run"), jobs, uniform_run, arguments)
+    same = decided(UNIFORM_DRAWS, ti.nulls.matched_gaussian())
+    jobs = [{"n": n, "d": d, "run": run, **same} for (n, d), runs in wanted.items() for run in range(runs)]
+    rows = resumed("uniform", jobs, uniform_run, arguments)
     figures: dict[str, float] = {}
     print("\n   n    d  tests  draws that reached the data, 0 to 9 of 9                      chi2 p  KS small p  KS large p")
-    for (n, d), runs in wanted.items():
-        mine = np.array([int(row["exceeding"]) for row in rows if (row["n"], row["d"]) == (str(n), str(d)) and int(row["run"]) < runs])
+    for n, d in wanted:
+        mine = np.array([int(row["exceeding"]) for row in rows if (row["n"], row["d"]) == (str(n), str(d))])
         counts = np.bincount(mine, minlength=UNIFORM_DRAWS + 1)
         even = (1 + mine - np.random.default_rng(0).uniform(size=len(mine))) / (1 + UNIFORM_DRAWS)
         small, large = (kstest(even, "uniform", alternative=side).pvalue for side in ("greater", "less"))
@@ -245,48 +168,50 @@ def _circle(n: int, rng: np.random.Generator) -> np.ndarray:
 SHAPES = ("circle", "two circles", "torus", "sphere")
 WIDTHS = (50, 768)
 # Noise as the floor sqrt(2 d) sigma in units of the radius: the same difficulty in every width.
-FLOORS = (0.25, 0.5, 1.0)
+FLOORS = (1.0, 2.0, 3.0)
 SIZES = {"circle": (50, 100, 200), "two circles": (50, 100, 200), "torus": (50, 100, 200), "sphere": (30, 50, 80)}
 
 
-def power_run(shape: str, d: int, floor: float, n: int, run: int) -> dict[str, Any]:
+def power_run(shape: str, d: int, floor: float, n: int, run: int, draws: int, **_: str) -> dict[str, Any]:
     rng = np.random.default_rng([SHAPES.index(shape), d, round(100 * floor), n, run])
     x = planted(shape, n, d, floor / np.sqrt(2 * d), rng)
     dim = 2 if shape == "sphere" else 1
     summary = ti.max_persistence(dim=dim, relative=True)
-    found = ti.significance(x, ti.Rips(max_dim=dim), summary, null=ti.nulls.matched_gaussian(), draws=DRAWS, seed=run)
-    return {"shape": shape, "d": d, "floor": floor, "n": n, "run": run, "p": found.p_value, "found": int(found.p_value <= ALPHA)}
+    found = ti.significance(x, ti.Rips(max_dim=dim), summary, null=ti.nulls.matched_gaussian(), draws=draws, seed=run)
+    return {"p": found.p_value, "found": int(found.p_value <= ALPHA)}
 
 
 def power(arguments: argparse.Namespace) -> dict[str, float]:
     runs = arguments.runs or (4 if arguments.quick else 20)
     shapes = [shape for shape in SHAPES if arguments.only in (None, shape)]
+    same = decided(DRAWS, ti.nulls.matched_gaussian())
     jobs = [
-        (shape, d, floor, n, run)
+        {"shape": shape, "d": d, "floor": floor, "n": n, "run": run, **same}
         for run in range(runs) for shape in shapes for d in WIDTHS for floor in FLOORS for n in SIZES[shape]
     ]  # fmt: skip
-    rows = resumed(arguments.out / "power.csv", ("shape", "d", "floor", "n", "run"), jobs, power_run, arguments)
+    rows = resumed("power", jobs, power_run, arguments)
+    found: dict[tuple[str, ...], list[int]] = {}
+    for row in rows:
+        found.setdefault((row["shape"], row["d"], row["floor"], row["n"]), []).append(int(row["found"]))
     figures: dict[str, float] = {}
     print(f"\npower at p <= {ALPHA:g}, {DRAWS} draws, {runs} runs each; noise floor in radii\n")
     print(f"{'shape':12s} {'d':>4s} {'floor':>6s}  " + "  ".join(f"{'n':>9s}" for _ in range(3)))
     for shape in shapes:
-        for d in WIDTHS:
-            for floor in FLOORS:
-                cells = []
-                for n in SIZES[shape]:
-                    wanted = (shape, str(d), str(floor), str(n))
-                    mine = [row for row in rows if (row["shape"], row["d"], row["floor"], row["n"]) == wanted and int(row["run"]) < runs]
-                    share = float(np.mean([int(row["found"]) for row in mine]))
-                    figures[f"calibrate/power/{shape.replace(' ', '_')}/d{d}/floor{floor}/n{n}"] = share
-                    cells.append(f"{n:4d}:{share:4.2f}")
-                print(f"{shape:12s} {d:4d} {floor:6.2f}  " + "  ".join(cells))
+        for floor in FLOORS:
+            together = []
+            for d in WIDTHS:
+                cells = {n: found[shape, str(d), str(floor), str(n)] for n in SIZES[shape]}
+                shares = "  ".join(f"{n:4d}:{np.mean(cell):4.2f}" for n, cell in cells.items())
+                print(f"{shape:12s} {d:4d} {floor:6.2f}  {shares}")
+                together += [hit for cell in cells.values() for hit in cell]
+            figures[f"calibrate/{'quick/' if arguments.quick else ''}power/{shape.replace(' ', '_')}/floor_{floor:g}"] = float(np.mean(together))
     return figures
 
 
 # ------------------------------------------------------------------------------------------------ coverage of bands
 
 
-def coverage_run(noise: float, run: int) -> dict[str, Any]:
+def coverage_run(noise: float, run: int, draws: int, **_: str) -> dict[str, Any]:
     """A circle with noise: does the bar of the circle itself lie within each band of the sample's longest bar?"""
     rng = np.random.default_rng([round(100 * noise), run])
     x = _circle(100, rng) + noise * rng.normal(size=(100, 2))
@@ -294,20 +219,20 @@ def coverage_run(noise: float, run: int) -> dict[str, Any]:
     longest = bars[np.argmax(bars[:, 1] - bars[:, 0])]
     # The Rips bar of the circle of radius 1: from 0 to the side of the inscribed triangle.
     error = float(np.abs(longest - [0.0, np.sqrt(3.0)]).max())
-    bootstrap = ti.bottleneck_bootstrap(x, ti.Rips(), draws=50, seed=run)
-    band = ti.subsample_bands(x, draws=50, seed=run)
-    return {"noise": noise, "run": run, "error": error, "bootstrap": bootstrap.width / 2, "subsample": band.width / 2}
+    bootstrap = ti.bottleneck_bootstrap(x, ti.Rips(), draws=draws, seed=run)
+    band = ti.subsample_bands(x, draws=draws, seed=run)
+    return {"error": error, "bootstrap": bootstrap.width / 2, "subsample": band.width / 2}
 
 
 def coverage(arguments: argparse.Namespace) -> dict[str, float]:
     runs = arguments.runs or (10 if arguments.quick else 200)
     noises = (0.0, 0.1, 0.2)
-    jobs = [(noise, run) for run in range(runs) for noise in noises]
-    rows = resumed(arguments.out / "coverage.csv", ("noise", "run"), jobs, coverage_run, arguments)
+    jobs = [{"noise": noise, "run": run, **decided(50)} for run in range(runs) for noise in noises]
+    rows = resumed("coverage", jobs, coverage_run, arguments)
     figures = {}
     print(f"\nshare of {runs} samples (100 points of a circle) whose band of level 0.95 covers the bar of the circle\n")
     for noise in noises:
-        mine = [row for row in rows if float(row["noise"]) == noise and int(row["run"]) < runs]
+        mine = [row for row in rows if float(row["noise"]) == noise]
         for band in ("bootstrap", "subsample"):
             share = float(np.mean([float(row["error"]) <= float(row[band]) for row in mine]))
             figures[f"calibrate/coverage/{band}/noise{noise}"] = share
@@ -333,38 +258,62 @@ def speed(arguments: argparse.Namespace) -> dict[str, float]:
 # ------------------------------------------------------------------------------------------------------- running
 
 
-def resumed(
-    path: Path, key: tuple[str, ...], jobs: list[tuple[Any, ...]], run: Callable[..., dict[str, Any]], arguments: argparse.Namespace
-) -> list[dict[str, str]]:
-    """All rows of the CSV file, after the jobs that were missing in it have been run and appended."""
+def decided(draws: int, null: Any = None) -> Job:
+    """What decides the result of a run besides its data."""
+    return {"draws": draws, "null": "" if null is None else null.to_json(), "version": ti.__version__}
+
+
+def resumed(name: str, jobs: list[Job], run: Callable[..., dict[str, Any]], arguments: argparse.Namespace) -> list[dict[str, str]]:
+    """The rows of all jobs, after those that were missing in the CSV file have been run and appended."""
+    path = arguments.out / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = read(path)
-    done = {tuple(row[name] for name in key) for row in rows}
-    todo = [job for job in jobs if tuple(map(str, job[: len(key)])) not in done]
+    done = {key(row, jobs[0]) for row in read(path)}
+    todo = [job for job in jobs if key(job, jobs[0]) not in done]
     print(f"{path.name}: {len(jobs) - len(todo)} of {len(jobs)} runs are there, {len(todo)} to do", file=sys.stderr)
-    if todo:
-        with (
-            path.open("a", newline="", encoding="utf-8") as stream,
-            progress(len(todo), path.stem) as line,
-            # Spawned once and kept: joblib's workers restart, with all their imports, whenever torch has grown them.
-            ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("spawn")) as pool,
-        ):
-            for row in pool.map(alone, [run] * len(todo), todo):
-                writer = csv.DictWriter(stream, list(row))
-                if stream.tell() == 0:
-                    writer.writeheader()
-                writer.writerow(row)
-                stream.flush()
-                line.advance()
-    return read(path)
+    with (
+        path.open("a", newline="", encoding="utf-8") as stream,
+        progress(len(todo), path.stem) as line,
+        workers(arguments.jobs if todo else 1) as each,
+    ):
+        for job, result in zip(todo, each(functools.partial(called, run), todo), strict=True):
+            row = job | result
+            writer = csv.DictWriter(stream, list(row))
+            if stream.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+            stream.flush()
+            line.advance()
+    wanted = {key(job, jobs[0]) for job in jobs}
+    return [row for row in read(path) if key(row, jobs[0]) in wanted]
 
 
-def alone(run: Callable[..., dict[str, Any]], job: tuple[Any, ...]) -> dict[str, Any]:
-    """One run on one core: the runs themselves are what is parallel."""
+def key(row: Job, job: Job) -> tuple[str, ...]:
+    """What tells runs apart, as the CSV file holds it."""
+    return tuple(str(row.get(name, "")) for name in job)
+
+
+@contextlib.contextmanager
+def workers(jobs: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A map over processes, or of this one. They are kept: joblib's restart, with all imports, whenever torch has grown them."""
+    if jobs == 1:
+        yield map
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=one_core, initargs=(spawn.Value("i", 0),)) as pool:
+        yield pool.map
+
+
+def one_core(started: Any) -> None:
+    """Each worker on a core of its own: the runs themselves are what is parallel."""
+    with started.get_lock():
+        number, started.value = started.value, started.value + 1
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]} if len(cores) > 1 else set(cores))
-    return run(*job)
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
+
+
+def called(run: Callable[..., dict[str, Any]], job: Job) -> dict[str, Any]:
+    return run(**job)
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -374,17 +323,24 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+MEASURES = {"noise": noise, "limits": limits, "uniform": uniform, "power": power, "coverage": coverage, "speed": speed}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("noise", "uniform", "power", "coverage", "speed"))
+    parser.add_argument("what", choices=MEASURES)
     parser.add_argument("--quick", action="store_true", help="the short form, for CI")
     parser.add_argument("--runs", type=int, help="another number of runs")
     parser.add_argument("--only", help="one kind of data only")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "calibration", help="folder of the CSV files")
+    parser.add_argument("--out", type=Path, help="folder of the CSV files in which an interrupted calibration goes on")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     arguments = parser.parse_args()
-    figures = {"noise": noise, "uniform": uniform, "power": power, "coverage": coverage, "speed": speed}[arguments.what](arguments)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.out = arguments.out or Path(folder)
+        figures = MEASURES[arguments.what](arguments)
+    print(f"\n{time.perf_counter() - start:.0f} s, {arguments.jobs} jobs")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1))
 
