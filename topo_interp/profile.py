@@ -324,7 +324,7 @@ def _baselines(seen: Seen) -> dict[str, float]:
     numbers = baselines(seen.after, seen.matrix)
     if seen.recipe.metric in ("cosine", "chordal", "angular"):  # these see directions only
         directions = baselines(normalized()(seen.after), seen.matrix)
-        numbers["top_coordinate_share"] = directions["top_coordinate_share"]
+        numbers.update((name, directions[name]) for name in ("top_coordinate_share", "top_5_coordinates_share"))
     return numbers
 
 

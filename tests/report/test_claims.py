@@ -27,7 +27,8 @@ HOW = ti.Significance(draws=19, detect=ti.Detect(power=0.5, trials=2))
 def found():
     rng = np.random.default_rng(0)
     massive = rng.normal(size=(40, 6)) * np.r_[6.0, np.ones(5)]
-    sites = {"ring": ti.shapes.noisy_circle(40, dim=6), EVIL: rng.normal(size=(40, 6)), "massive": massive, "dead": np.zeros((40, 3))}
+    turned = np.linalg.qr(rng.normal(size=(6, 6)))[0]  # along two coordinates, either can have more than half of a circle
+    sites = {"ring": ti.shapes.noisy_circle(40, dim=6) @ turned, EVIL: rng.normal(size=(40, 6)), "massive": massive, "dead": np.zeros((40, 3))}
     return ti.profile(ti.store_from_arrays(sites), RECIPES, significance=HOW, progress=False)
 
 
@@ -104,7 +105,10 @@ def test_every_null_that_a_report_can_be_asked_for_is_explained():
 def test_one_coordinates_shape_is_marked(found):
     lines = {line["site"]: line for line in overview(found, claims(found))["lines"]}
     assert lines["massive"]["mostly"] and int(lines["massive"]["share"][:2]) > 75 and not lines["ring"]["mostly"]
-    assert shown(render(found)).count("one coordinate's") == 2  # the line of the overview, and the metric of the claim
+    numbers = next(result.baselines for result in found.results if result.site == "massive")
+    one, five = (f"{100 * numbers[name]:.0f} %" for name in ("top_coordinate_share", "top_5_coordinates_share"))
+    assert lines["massive"]["share"] == f"{one} / {five}" and f"{one} and {five} (plain)" in shown(render(found))
+    assert shown(render(found)).count("one coordinate's") == 3  # the line of the overview, and both metrics of the claim
     assert lines[EVIL]["least"].endswith("× floor") and lines["dead"]["least"] == "not known" and lines["ring"]["least"] == ""
 
 

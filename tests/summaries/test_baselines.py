@@ -13,6 +13,7 @@ KEYS = [
     "pca_dim_90",
     "two_nn_dim",
     "top_coordinate_share",
+    "top_5_coordinates_share",
     "distance_concentration",
     "noise_floor_ratio",
 ]
@@ -33,6 +34,7 @@ def naive(points):
         "pca_dim_90": 1 + next(k for k in range(99) if eigenvalues[: k + 1].sum() >= 0.9 * eigenvalues.sum()),
         "two_nn_dim": (len(points) - 1) / sum(map(math.log, ratios)),
         "top_coordinate_share": squares.max() / squares.sum(),
+        "top_5_coordinates_share": sum(sorted(squares)[-5:]) / squares.sum(),
         "distance_concentration": pairs.std() / pairs.mean(),
         "noise_floor_ratio": math.sqrt(1 + 1.5 * (np.mean(pairs**2) - floor) / floor),
     }
@@ -73,7 +75,7 @@ def test_dimension_at_exactly_ninety_percent():
         (np.full((1, 3), 2.0), {"noise_floor_ratio": 1, "two_nn_dim": 0, "participation_ratio": 0, "distance_concentration": 0}),
         (np.zeros((5, 2)), {"noise_floor_ratio": 1, "mean_norm": 0, "pca_dim_90": 0, "top_coordinate_share": 0, "distance_concentration": 0}),
         (np.full((30, 4), 0.1), {"participation_ratio": 0, "pca_dim_90": 0, "top_coordinate_share": 0, "two_nn_dim": 0}),
-        (np.array([[0.0], [1.0]]), {"two_nn_dim": 0, "pca_dim_90": 1, "top_coordinate_share": 1}),
+        (np.array([[0.0], [1.0]]), {"two_nn_dim": 0, "pca_dim_90": 1, "top_coordinate_share": 1, "top_5_coordinates_share": 1}),
         (np.arange(9.0)[:, None] % 3, {"noise_floor_ratio": math.inf, "two_nn_dim": 2 / (2 * math.log(2))}),
         (ti.shapes.cross_polytope(2), {"two_nn_dim": math.inf, "participation_ratio": 3, "pca_dim_90": 3}),
         (np.array([[1e30, 0], [0, 1e30], [0, 0]]), {"participation_ratio": 1.6, "mean_norm": 2e30 / 3}),

@@ -15,9 +15,8 @@ __all__ = ["NULL_WORDS", "claims", "headline", "how_tested", "overview", "tried"
 
 CAUSAL = "not run. Whether the network uses this shape is a question that no diagram answers."
 _OPEN = 12  # claims that are shown unfolded
-# A shape is called one coordinate's where this share of the squared distance is that coordinate's alone. A circle along two
-# coordinates gives about half to each, and to the longer one of an ellipse twice as long as wide 0.8.
-_MOSTLY = 0.8
+# A shape is called one coordinate's where more than half of the mean squared distance is that coordinate's alone.
+_MOSTLY = 0.5
 _SEES_COORDINATES = ("euclidean", "chordal")  # for which the baselines of coordinates and noise mean something
 
 
@@ -162,10 +161,10 @@ def _noise(results: list[SiteResult]) -> str:
 def _coordinate(results: list[SiteResult]) -> str:
     parts = []
     for result in results:
-        share = result.baselines.get("top_coordinate_share", math.nan)
-        if result.diagrams is not None and result.diagrams.metric in _SEES_COORDINATES and not math.isnan(share):
-            parts.append(f"{100 * share:.0f} % ({result.recipe})")
-    return f"the largest coordinate carries {', '.join(parts)} of the squared distance" if parts else ""
+        one, five = (result.baselines.get(name, math.nan) for name in ("top_coordinate_share", "top_5_coordinates_share"))
+        if result.diagrams is not None and result.diagrams.metric in _SEES_COORDINATES and not math.isnan(one + five):
+            parts.append(f"{100 * one:.0f} % and {100 * five:.0f} % ({result.recipe})")
+    return f"the largest coordinate and the five largest carry {', '.join(parts)} of the mean squared distance" if parts else ""
 
 
 def headline(profile: Profile, made: list[dict[str, Any]]) -> str:
@@ -196,14 +195,16 @@ def overview(profile: Profile, made: list[dict[str, Any]]) -> dict[str, Any]:
         results = [r for r in profile.results if r.site == claim["site"]]
         first = next((r for r in results if r.diagrams is not None and r.diagrams.metric in _SEES_COORDINATES), None)
         numbers = {} if first is None else first.baselines
-        noise, share = (numbers.get(key, math.nan) for key in ("noise_floor_ratio", "top_coordinate_share"))
+        noise, share, five = (
+            numbers.get(key, math.nan) for key in ("noise_floor_ratio", "top_coordinate_share", "top_5_coordinates_share")
+        )
         lines.append(
             {
                 "site": claim["site"],
                 "noun": NOUNS.get(claim["dim"], f"degree {claim['dim']}"),
                 "cells": [cells.get(name) for name in names],
                 "noise": "" if math.isnan(noise) else f"{noise:.2f}",
-                "share": "" if math.isnan(share) else f"{100 * share:.0f} %",
+                "share": "" if math.isnan(share + five) else f"{100 * share:.0f} % / {100 * five:.0f} %",
                 "mostly": share > _MOSTLY,
                 "least": _least(profile, claim["site"]) if claim["state"] == "no" else "",
             }

@@ -55,6 +55,7 @@ _COLUMNS = (
         "top coord.",
         "share of the mean squared distance in one coordinate (of directions, where the metric sees only those)",
     ),
+    Column("Baselines", "top_5_coordinates_share", "top 5 coord.", "the same of the five largest coordinates together"),
     Column(
         "Baselines",
         "distance_concentration",

@@ -17,7 +17,7 @@ __all__ = ["baselines"]
 
 
 def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]:
-    """Seven plain numbers of a cloud; never NaN.
+    """Eight plain numbers of a cloud; never NaN.
 
     - ``mean_norm``: mean Euclidean norm of the rows.
     - ``participation_ratio``: (sum of the covariance's eigenvalues)^2 over the sum of their squares; 0 without variance.
@@ -26,6 +26,7 @@ def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]
       points; 0 with fewer than 3 of them, inf when every point has its two nearest neighbors at one distance.
       Source: Facco, d'Errico, Rodriguez, Laio (2017); Denti, Doimo, Laio, Mira (2022) for the N - 1.
     - ``top_coordinate_share``: share of the mean squared distance that lies in one coordinate; 0 without variance.
+    - ``top_5_coordinates_share``: the same of the five coordinates with the largest shares together.
     - ``distance_concentration``: standard deviation over mean of the distances between rows (1/N form); 0 when all are 0.
       Near 0 all points are equally far apart, and their bars say little.
     - ``noise_floor_ratio``: about the largest death / birth that a circle could have here, were all that is not noise a circle.
@@ -65,7 +66,8 @@ def baselines(points: Any, dm: DistanceMatrix | None = None) -> dict[str, float]
         "mean_norm": largest * float(np.linalg.norm(unit, axis=1).mean()),
         **_spectrum(centered),
         "two_nn_dim": two_nn()(dm),
-        "top_coordinate_share": float(variances.max() / variances.sum()) if variances.any() else 0.0,
+        "top_coordinate_share": _top_share(variances, 1),
+        "top_5_coordinates_share": _top_share(variances, 5),
         "distance_concentration": _concentration(dm.condensed),
         "noise_floor_ratio": _noise_floor(dm.condensed, _nearest(dm)),
     }
@@ -87,6 +89,11 @@ def _spectrum(centered: np.ndarray) -> dict[str, float]:
         "participation_ratio": float(shares.sum() ** 2 / (shares**2).sum()),
         "pca_dim_90": float(np.argmax(reached) + 1),
     }
+
+
+def _top_share(variances: np.ndarray, k: int) -> float:
+    """Twice the variance of a coordinate is its part of the mean squared distance."""
+    return float(np.sort(variances)[-k:].sum() / variances.sum()) if variances.any() else 0.0
 
 
 def _noise_floor(distances: np.ndarray, nearest: np.ndarray) -> float:
