@@ -226,6 +226,120 @@ COMPARISONS = {
 }
 WRONG |= COMPARISONS
 
+NOISE = ti.nulls.matched_gaussian()
+LONGEST = ti.max_persistence(dim=1)
+HOW = ti.Significance(LONGEST, null=NOISE, draws=19, detect=None)
+TABLE = STORE.rows
+GROUP = [RIPS(X)] * 2
+CLAIM = ti.Claim("a", RIPS, LONGEST, NOISE, draws=19)
+
+
+def significance_(*given, **changed):
+    """ti.significance with one argument wrong."""
+    given = (*given, *(X, RIPS, LONGEST)[len(given) :])
+    return ti.significance(*given, **{"null": NOISE, "draws": 19, "seed": 0, **changed})
+
+
+def table_(store=STORE, recipes=RIPS, how=HOW, **changed):
+    return ti.significance_table(store, recipes, how, **changed)
+
+
+def detectable_(**changed):
+    return ti.detectable(X, RIPS, LONGEST, **{"null": NOISE, "trials": 1, "draws": 19, **changed})
+
+
+def bands_(**changed):
+    return ti.subsample_bands(X, **{"draws": 20, "seed": 0, **changed})
+
+
+def prevalence_(**changed):
+    return ti.prevalence(X, RIPS, **{"draws": 20, "seed": 0, **changed})
+
+
+def planes_(recipe=RIPS, **changed):
+    return ti.search_planes(X, recipe, LONGEST, **{"null": NOISE, "draws": 19, "seed": 0, **changed})
+
+
+INFERENCE = {
+    "seed, none": (lambda: significance_(seed=None), "seed is None; a whole number >= 0"),
+    "seed, fraction": (lambda: significance_(seed=1.7), "seed is 1.7"),
+    "seed, text": (lambda: significance_(seed="3"), "seed is '3'"),
+    "seed, yes": (lambda: significance_(seed=True), "seed is True"),
+    "draws, fraction": (lambda: significance_(draws=9.5), "draws is 9.5"),
+    "no jobs": (lambda: significance_(n_jobs=0), "n_jobs is 0; a whole number of processes"),
+    "jobs, text": (lambda: significance_(n_jobs="2"), "n_jobs is '2'"),
+    "jobs, none": (lambda: significance_(n_jobs=None), "n_jobs is None"),
+    "recipe, name": (lambda: significance_(X, "euclidean"), r"recipe is 'euclidean', which can not be called; .* recipe=ti.Rips"),
+    "summary, none": (lambda: significance_(X, RIPS, None), r"summary is None.* summary=ti.max_persistence"),
+    "null, name": (lambda: significance_(null="matched_gaussian"), "null is 'matched_gaussian'; give a null"),
+    "rows_table, dict": (lambda: significance_(rows_table={"label": "x"}), "rows_table is a dict; a pandas DataFrame"),
+    "two rows": (lambda: significance_(X[:2]), "2 rows, .* at least 3"),
+    "label, unknown": (
+        lambda: significance_(X, ti.class_means("month", RIPS), rows_table=TABLE), "no column 'month'; it has 'item', 'label', 'number'"
+    ),
+    "means, no recipe": (lambda: ti.class_means("label", "euclidean"), "recipe is 'euclidean'"),
+    "plane, by nothing": (lambda: ti.class_plane(None, "xyz"), "by is None; the name of one row-table column"),
+    "plane, order, text": (lambda: ti.class_plane("label", "xyz"), "order is 'xyz'; a list of the classes"),
+    "table, array": (lambda: table_(X), "the store is a ndarray; a mapping from sites to points"),
+    "table, unknown site": (lambda: table_(sites=["b"]), "sites names 'b', which the store has not; it has 'a'"),
+    "table, letters": (lambda: table_(sites="ab"), "sites names 'ab'"),
+    "table, twice": (lambda: table_(sites=["a", "a"]), "sites names 'a', which is named twice"),
+    "table, how, none": (lambda: table_(how=None), "significance is None; give ti.Significance"),
+    "table, how, null": (lambda: table_(how=NOISE), "give ti.Significance"),
+    "table, skip": (lambda: table_(skip=[("a", "chordal")]), r"skip names \('a', 'chordal'\).* names 'euclidean'"),
+    "how, alpha, text": (lambda: ti.Significance(alpha="0.05"), "alpha is '0.05'; a number above 0"),
+    "how, alpha, large": (lambda: ti.Significance(alpha=1.5), "alpha is 1.5; a number above 0 and at most 1"),
+    "how, seed, text": (lambda: ti.Significance(seed="x"), "seed is 'x'"),
+    "how, seed, negative": (lambda: ti.Significance(seed=-1), "seed is -1"),
+    "how, one draw": (lambda: ti.Significance(draws=1, alpha=1.0), "draws is 1; a whole number >= 2"),
+    "detect, power, text": (lambda: ti.Detect(power="x"), "power is 'x'"),
+    "detect, trials, text": (lambda: ti.Detect(trials="3"), "trials is '3'"),
+    "detect, trials, fraction": (lambda: ti.Detect(trials=1.5), "trials is 1.5"),
+    "within, number": (lambda: ti.nulls.matched_gaussian(within=3), "within is 3; different names"),
+    "labels, none": (lambda: ti.nulls.permuted_labels(None), "by is None; the name of one row-table column"),
+    "labels, list": (lambda: ti.nulls.permuted_labels(["a"]), r"by is \['a'\]"),
+    "factory, number": (lambda: ti.nulls.reinitialized("numpy:pi"), "is 3.14.*, which can not be called"),
+    "detectable, alpha, zero": (lambda: detectable_(alpha=0), "alpha is 0; a number above 0"),
+    "detectable, alpha, nan": (lambda: detectable_(alpha=math.nan), "alpha is nan"),
+    "detectable, alpha, two": (lambda: detectable_(alpha=2), "alpha is 2"),
+    "detectable, null, none": (lambda: detectable_(null=None), "null is None"),
+    "detectable, seed": (lambda: detectable_(seed=1.5), "seed is 1.5"),
+    "detectable, trials": (lambda: detectable_(trials=1.5), "trials is 1.5"),
+    "bands, draws": (lambda: bands_(draws=10.5), "draws is 10.5; a whole number >= 10"),
+    "bands, alpha": (lambda: bands_(alpha="a"), "alpha is 'a'; a number above 0 and below 1"),
+    "bands, size": (lambda: bands_(size=2.5), "size is 2.5; a whole number from 2 to 20"),
+    "bands, seed": (lambda: bands_(seed=None), "seed is None"),
+    "bootstrap, recipe": (lambda: ti.bottleneck_bootstrap(X, "euclidean", draws=10, seed=0), "recipe is 'euclidean'"),
+    "prevalence, draws": (lambda: prevalence_(draws="9"), "draws is '9'"),
+    "prevalence, seed": (lambda: prevalence_(seed=None), "seed is None"),
+    "prevalence, persistence, text": (lambda: prevalence_(min_persistence="a"), "min_persistence is 'a'"),
+    "prevalence, persistence, nan": (lambda: prevalence_(min_persistence=math.nan), "min_persistence is nan"),
+    "prevalence, twice": (lambda: prevalence_(bars=[0, 0]), r"bars is \[0, 0\]; different numbers"),
+    "universal, none": (lambda: ti.universal_pvalues(None, 1), "diagrams is a NoneType; ti.Diagrams are needed"),
+    "universal, array": (lambda: ti.universal_pvalues(X, 1), "diagrams is a ndarray"),
+    "planes, components": (lambda: planes_(components="3"), "components is '3'"),
+    "planes, sizes": (lambda: planes_(sizes=4), r"sizes is \(4,\)"),
+    "planes, heads": (lambda: planes_(heads=1.5), "heads is 1.5"),
+    "planes, seed": (lambda: planes_(seed=None), "seed is None"),
+    "band, spread": (lambda: ti.neighbor_band(X, ti.Rips(ti.diffusion(5, 2)), LONGEST, spread="a"), "spread is 'a'"),
+    "band, summary": (lambda: ti.neighbor_band(X, ti.Rips(ti.diffusion(5, 2)), "a"), "summary is 'a'"),
+    "explore, store": (lambda: ti.explore(CLAIM, STORE), r"split is a ActivationStore.* store.split\(seed=0\)"),
+    "confirm, store": (lambda: ti.confirm(CLAIM, STORE), "split is a ActivationStore"),
+    "split, text": (lambda: STORE.split("a"), "confirm is 'a'; a number above 0 and below 1"),
+    "split, seed": (lambda: STORE.split(seed=None), "seed is None"),
+    "groups, q": (lambda: ti.permutation_test(GROUP, GROUP, q=math.nan, draws=9, seed=0), "q is nan"),
+    "groups, q, negative": (lambda: ti.permutation_test(GROUP, GROUP, q=-1, draws=9, seed=0), "q is -1"),
+    "groups, order": (lambda: ti.permutation_test(GROUP, GROUP, order=math.nan, draws=9, seed=0), "order is nan"),
+    "groups, order, negative": (lambda: ti.permutation_test(GROUP, GROUP, order=-1, draws=9, seed=0), "order is -1"),
+    "groups, sigma": (lambda: ti.mmd_test(GROUP, GROUP, sigma=math.inf, draws=9, seed=0), "sigma is inf"),
+    "kernel, three columns": (lambda: ti.scale_space_kernel([[0.0, 1.0, 2.0]], [[0.0, 1.0]], 1.0), r"a is .* an array \(bars, 2\)"),
+    "max_t, text": (lambda: ti.max_t("a", [[1.0]]), "values is 'a'; an array of real numbers"),
+    "BH, text": (lambda: ti.benjamini_hochberg("a"), "p_values is 'a'"),
+    "two_nn, parts": (lambda: ti.two_nn(parts=10)(X), "splits 20 distinct rows into 10 parts"),
+    "two_nn, diagrams": (lambda: ti.two_nn()(GROUP[0]), "was given Diagrams; it reads points or distances"),
+}
+WRONG |= INFERENCE
+
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_input_is_an_error_in_words(case):

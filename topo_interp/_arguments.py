@@ -11,7 +11,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 
-__all__ = ["checked_subsamples", "file_path", "is_whole", "real_number", "whole_number"]
+__all__ = ["as_numbers", "checked_subsamples", "file_path", "function", "is_whole", "real_number", "share_number", "whole_number"]
 
 # Fewer values have no ends at 5 % and 95 %.
 _FEWEST_SUBSAMPLES = 10
@@ -52,6 +52,43 @@ def real_number(value: Any, name: str, least: float = 0.0, *, above: bool = Fals
         needed = f"a finite number {'>' if above else '>='} {least:g} is needed"
         raise InputError(f"{name} is {value!r}; {needed}{f' ({why})' if why else ''}")
     return float(value)
+
+
+def share_number(value: Any, name: str, *, whole: bool = False) -> float:
+    """A number above 0 and below 1, with ``whole`` also 1 itself.
+
+    >>> share_number(0.05, "alpha")
+    0.05
+    """
+    if not (is_whole(value) or isinstance(value, (float, np.floating))) or not 0 < value <= 1 or (value == 1 and not whole):
+        raise InputError(f"{name} is {value!r}; a number above 0 and {'at most' if whole else 'below'} 1 is needed")
+    return float(value)
+
+
+def function(value: Any, name: str, example: str) -> Any:
+    """Something that can be called, or an error with an example of it.
+
+    >>> function(abs, "summary", "ti.max_persistence(dim=1)")
+    <built-in function abs>
+    """
+    if not callable(value) or isinstance(value, type):
+        raise InputError(f"{name} is {value!r}, which can not be called; give one such as {name}={example}")
+    return value
+
+
+def as_numbers(values: Any, name: str) -> np.ndarray:
+    """Real numbers as a float64 array.
+
+    >>> as_numbers([1, 2.5], "values")
+    array([1. , 2.5])
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # lists of unequal lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} is {values!r}; an array of real numbers is needed")
+    return array.astype(np.float64, copy=False)
 
 
 def checked_subsamples(subsamples: Any, without: str = "no interval") -> int:

@@ -188,7 +188,7 @@ def test_what_is_no_claim_can_not_be_written_down(change, message):
 def test_a_claim_is_a_value_and_arguments_are_checked():
     one = claim("circle")
     assert ti.Claim.from_json(one.to_json()) == one
-    with pytest.raises(InputError, match="between 0 and 1"):
+    with pytest.raises(InputError, match="above 0 and below 1"):
         store().split(1.0)
     with pytest.raises(InputError, match="no column"):
         store().split(by="color")

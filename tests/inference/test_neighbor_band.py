@@ -29,8 +29,8 @@ def test_small_k_has_fewer_values_and_dimensions_have_bands_too():
     [
         (ti.Rips(), {}, "'euclidean', which has no neighbors"),
         (ti.Rips(ti.fermat(2)), {}, "no neighbors"),
-        (ti.Rips(ti.geodesic(4)), {"spread": 1.5}, "between 0 and 1"),
-        (ti.Rips(ti.geodesic(4)), {"steps": 0}, "integer >= 1"),
+        (ti.Rips(ti.geodesic(4)), {"spread": 1.5}, "above 0 and below 1"),
+        (ti.Rips(ti.geodesic(4)), {"steps": 0}, "a whole number >= 1"),
     ],
 )
 def test_errors(recipe, options, message):

@@ -76,7 +76,7 @@ def test_the_seed_decides_and_the_matrix_does_as_well():
     [
         ({"fraction": 0.0}, "fraction is 0.0"),
         ({"fraction": 1.5}, "fraction is 1.5"),
-        ({"draws": 5}, "at least 10"),
+        ({"draws": 5}, "a whole number >= 10"),
         ({"bars": [99]}, "numbers of the"),
         ({"bars": [0.5]}, "numbers of the"),
         ({"recipe": ti.Rips(max_dim=0)}, "max_dim=1"),

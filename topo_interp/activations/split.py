@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import share_number, whole_number
 from topo_interp._errors import InputError, SealError
 from topo_interp.point_cloud import PointCloud
 
@@ -144,8 +145,8 @@ def split(
             f"rows share values of {names}; rows of both halves would share some: say whose values stay together, e.g. "
             f"by={store.groups[0]!r}"
         )
-    if not 0 < confirm < 1:
-        raise InputError(f"confirm is {confirm}; the share of the rows that are sealed lies between 0 and 1")
+    share_number(confirm, "confirm")
+    seed = whole_number(seed, "seed", 0)
     column = by if by is not None else (store.groups[0] if store.groups else None)
     if column is not None and column not in table:
         raise InputError(f"by is {column!r}, which is no column of the rows; columns: {', '.join(map(str, table.columns))}")

@@ -87,13 +87,13 @@ class _EffectiveResistance(_GraphMetric, kind="effective_resistance"):
         square = np.full(adjacency.shape, np.inf)
         error = 0.0
         for piece in _pieces(adjacency):
-            block = adjacency[piece][:, piece]
+            block = adjacency if len(piece) == len(points) else adjacency[piece][:, piece]
             resistance, bound = _resistance(block)
             error = max(error, bound)
             if self.corrected:
                 share = 1 / block.sum(axis=1)
                 resistance -= share[:, None] + share
-                resistance += 2 * block.multiply(share[:, None]).multiply(share).toarray()
+                resistance += 2 * (block.toarray() * share[:, None] * share)
                 resistance = np.maximum((resistance + resistance.T) / 2, 0.0)  # below 0 is rounding of 0
                 np.fill_diagonal(resistance, 0.0)
                 error += 16 * _UNIT * float(share.max() + resistance.max())

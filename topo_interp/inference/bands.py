@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import function, share_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -89,7 +90,7 @@ def subsample_bands(
     n = len(points)
     border = n / math.log(max(n, 2))
     size = max(2, int(border)) if size is None else size
-    _check(n, size, draws, alpha)
+    _check(n, size, draws, alpha, seed)
     square = DistanceMatrix.from_points(points, metric=metric).square()
     distances = np.empty(draws)
     for index in range(draws):
@@ -142,7 +143,8 @@ def bottleneck_bootstrap(
     Cost: ``draws + 1`` runs of the recipe.
     """
     points = independent_points(cloud, "bottleneck_bootstrap")
-    _check(len(points), len(points), draws, alpha)
+    _check(len(points), len(points), draws, alpha, seed)
+    function(recipe, "recipe", "ti.Rips()")
     bars = _closed(recipe(points), dim)
     moved = []
     for index in range(draws):
@@ -226,7 +228,8 @@ def mean_landscape(
     Cost: ``draws`` runs of the recipe on ``size`` rows.
     """
     points = independent_points(cloud, "mean_landscape")
-    _check(len(points), size, draws, alpha)
+    _check(len(points), size, draws, alpha, seed)
+    function(recipe, "recipe", "ti.Rips()")
     found = [
         recipe(points[np.sort(draw_rng(seed, index).choice(len(points), size, replace=False))]) for index in range(draws)
     ]
@@ -261,11 +264,11 @@ def independent_points(cloud: Any, who: str) -> np.ndarray:
     return as_points(cloud, name="cloud")
 
 
-def _check(n: int, size: int, draws: int, alpha: float) -> None:
-    if not 2 <= size <= n:
-        raise InputError(f"size is {size}; between 2 and the {n} rows are possible")
-    if draws < 10 or not 0 < alpha < 1:
-        raise InputError(f"draws is {draws} and alpha {alpha}; at least 10 draws and an alpha between 0 and 1 are needed")
+def _check(n: int, size: int, draws: int, alpha: float, seed: int) -> None:
+    whole_number(size, "size", 2, n, why="rows of a subsample")
+    whole_number(draws, "draws", 10)
+    share_number(alpha, "alpha")
+    whole_number(seed, "seed", 0)
 
 
 def _quantile(values: np.ndarray, level: float) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import share_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
 from topo_interp.inference.estimate import clopper_pearson, draws_for, monte_carlo_p, reached
@@ -122,19 +123,20 @@ def detectable(
 
     Cost: about ``6 * trials * draws`` runs of the recipe at most; without a family, a trial stops when it can no longer be significant.
     """
+    share_number(power, "power", whole=True)
+    share_number(alpha, "alpha", whole=True)
+    whole_number(trials, "trials", 1)
+    pipeline = Pipeline((Stage(recipe, (summary,)),), null, seed)
+    whole_number(draws, "draws", 2, why="the deviation of a statistic over its draws is needed")
     reach = draws if family is None else family.draws
     if reach < draws_for(alpha):
         raise InputError(f"{reach} draws can not reach p <= {alpha:g}; use draws={draws_for(alpha)} or more")
-    if draws < 2:
-        raise InputError(f"draws is {draws}; the deviation of a statistic needs at least two")
-    if not 0 < power <= 1 or trials < 1:
-        raise InputError(f"power is {power} and trials {trials}; a power in (0, 1] and at least one trial are needed")
     if not null.changes_points:
         raise InputError(f"{null.kind} does not change the points, so that there is no noise to plant in; use matched_gaussian")
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; a circle is planted in one cloud")
-    trial = _Trial(clouds[0], Pipeline((Stage(recipe, (summary,)),), null, seed), table, draws, alpha, site, family)
+    trial = _Trial(clouds[0], pipeline, table, draws, alpha, site, family)
     floor = noise_floor(clouds[0])
     found: dict[int, int] = {}
 
@@ -190,7 +192,7 @@ def noise_floor(cloud: Any) -> float:
     """
     from topo_interp.geometry.distances import pairwise_distances
 
-    points = np.asarray(cloud.points if isinstance(cloud, PointCloud) else cloud, dtype=np.float64)
+    points = as_points(cloud, name="cloud").astype(np.float64, copy=False)
     if len(points) < 3:
         raise InputError(f"{len(points)} rows were given; at least three are needed")
     distances = pairwise_distances(points)

@@ -109,6 +109,9 @@ def explore(claim: Claim, split: Split, *, n_jobs: int = 1) -> Estimate:
 
     Cost: ``claim.draws + 1`` runs of the recipe.
     """
+    if not isinstance(claim, Claim):
+        raise InputError(f"claim is {claim!r}; give ti.Claim(site, recipe, summary, null)")
+    _check_split(split)
     return _test(claim, split[claim.site], split.rows, n_jobs)
 
 
@@ -141,6 +144,7 @@ def confirm(claims: Claim | Sequence[Claim], split: Split, *, n_jobs: int = 1) -
     claims = (claims,) if isinstance(claims, Claim) else tuple(claims)
     if not claims or not all(isinstance(claim, Claim) for claim in claims):
         raise InputError("claims holds no claim; give ti.Claim(site, recipe, summary, null)")
+    _check_split(split)
     if not split.opened:  # else open_sealed says so, at no cost
         for claim in claims:
             _test(dataclasses.replace(claim, draws=1), *split.stand_in(claim.site), n_jobs)
@@ -158,6 +162,11 @@ def confirm(claims: Claim | Sequence[Claim], split: Split, *, n_jobs: int = 1) -
     if failed:
         raise InputError(f"a claim failed on the sealed rows, which are open now; the others are in split.tried(): {failed}") from failed
     return Confirmation(claims, tuple(estimates), _holm([estimate.p_value for estimate in estimates]), explored, split.log)
+
+
+def _check_split(split: Any) -> None:
+    if not hasattr(split, "open_sealed"):
+        raise InputError(f"split is a {type(split).__name__}, of which no half is sealed; give what store.split(seed=0) returns")
 
 
 def _test(claim: Claim, cloud: PointCloud, table: pandas.DataFrame, n_jobs: int) -> Estimate:

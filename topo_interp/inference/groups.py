@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from topo_interp._arguments import real_number, whole_number
+from topo_interp._arguments import as_numbers, real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.homology.bottleneck import bottleneck_of_bars
 from topo_interp.homology.diagrams import Diagrams
@@ -174,6 +175,7 @@ def scale_space_kernel(a: np.ndarray, b: np.ndarray, sigma: float) -> float:
     Cost: O(k l).
     """
     sigma = real_number(sigma, "sigma", above=True)
+    a, b = _bars(a, "a"), _bars(b, "b")
     if len(a) == 0 or len(b) == 0:
         return 0.0
     direct = ((a[:, None] - b[None]) ** 2).sum(axis=-1)
@@ -189,6 +191,13 @@ def _gather(group_a: Sequence[Diagrams], group_b: Sequence[Diagrams], dim: int) 
         if diagrams.censored(dim).any():
             raise InputError(f"bars of degree {dim} were cut by a threshold; compare diagrams of recipes without one")
     return [np.asarray(diagrams.finite(dim)) for diagrams in both], (len(group_a), len(group_b))
+
+
+def _bars(given: Any, name: str) -> np.ndarray:
+    bars = as_numbers(given, name)
+    if bars.size and (bars.ndim != 2 or bars.shape[1] != 2 or not np.isfinite(bars).all()):
+        raise InputError(f"{name} is {given!r}; finite bars, an array (bars, 2), are needed: diagrams.finite(1)")
+    return bars.reshape(-1, 2)
 
 
 def _distance(a: np.ndarray, b: np.ndarray, distance: str, order: float) -> float:

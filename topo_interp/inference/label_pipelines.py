@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import function
 from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
@@ -27,6 +28,11 @@ class ClassMeans(Value, kind="class_means"):
 
     by: str
     recipe: Value
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.by, str) or not self.by:
+            raise InputError(f"by is {self.by!r}; the name of one row-table column is needed")
+        function(self.recipe, "recipe", "ti.Rips(steps=(ti.pca(2),))")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -65,6 +71,10 @@ class ClassPlane(Value, kind="class_plane"):
     order: tuple[Any, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.by, str) or not self.by:
+            raise InputError(f"by is {self.by!r}; the name of one row-table column is needed")
+        if isinstance(self.order, str) or not isinstance(self.order, Iterable):
+            raise InputError(f"order is {self.order!r}; a list of the classes is needed, in their order")
         object.__setattr__(self, "order", tuple(self.order))
         if len(set(self.order)) != len(self.order) or len(self.order) < 3:
             raise InputError(f"order is {self.order!r}; at least three different classes are needed, in their order")
@@ -104,7 +114,7 @@ def class_plane(by: str, order: Sequence[Any]) -> ClassPlane:
         InputError: fewer than three classes, one of them twice; when it is called, classes that are not those of the
             column.
     """
-    return ClassPlane(by, tuple(order))
+    return ClassPlane(by, order)  # type: ignore[arg-type]  # made a tuple there
 
 
 @dataclasses.dataclass(frozen=True)

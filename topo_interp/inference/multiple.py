@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from topo_interp._arguments import as_numbers
 from topo_interp._errors import InputError
 from topo_interp.inference.estimate import ROUNDING, monte_carlo_p, reached
 
@@ -73,8 +74,7 @@ def max_t(values: Any, null_values: Any) -> MaxT:
     >>> float(result.p_values[0]), result.tests
     (0.01, 3)
     """
-    values = np.asarray(values, dtype=np.float64)
-    null_values = np.asarray(null_values, dtype=np.float64)
+    values, null_values = as_numbers(values, "values"), as_numbers(null_values, "null_values")
     if values.ndim != 1 or null_values.ndim != 2 or null_values.shape[1:] != values.shape or len(null_values) < 2:
         raise InputError(
             f"values have shape {values.shape} and null_values {null_values.shape}; (tests,) and (draws, tests) with at least "
@@ -142,7 +142,7 @@ def benjamini_hochberg(p_values: Any) -> np.ndarray:
 
     Source: Benjamini and Hochberg, JRSS B 57 (1995).
     """
-    p = np.asarray(p_values, dtype=np.float64)
+    p = as_numbers(p_values, "p_values")
     if p.ndim != 1 or p.size == 0 or not ((p >= 0) & (p <= 1)).all():
         raise InputError(f"p_values have shape {p.shape}; one axis of numbers between 0 and 1 is needed")
     order = np.argsort(p)

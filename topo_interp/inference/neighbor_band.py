@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from topo_interp._arguments import function, share_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.inference.estimate import finite
 
@@ -78,8 +79,9 @@ def neighbor_band(
     metric: Any = getattr(recipe, "metric", None)
     if not getattr(metric, "is_graph_metric", False):
         raise InputError(f"the recipe's metric is {metric!r}, which has no neighbors; a graph metric such as ti.diffusion(15, 8) is needed")
-    if not 0 < spread < 1 or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"spread is {spread!r} and steps {steps!r}; a share between 0 and 1 and an integer >= 1 are needed")
+    share_number(spread, "spread")
+    whole_number(steps, "steps", 1)
+    function(summary, "summary", "ti.max_persistence(1, relative=True)")
     k = metric.k
     wanted = sorted({max(1, round(k * (1 + spread * step / steps))) for step in range(-steps, steps + 1)})
     by_k = []

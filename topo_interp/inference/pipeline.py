@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from topo_interp._arguments import whole_number
+from topo_interp._arguments import function, is_whole, whole_number
 from topo_interp._errors import InputError
 from topo_interp._rows import same_rows
 from topo_interp.arrays import as_points
@@ -29,6 +29,8 @@ __all__ = ["FailedTest", "Pipeline", "Stage", "check_draws", "check_rows", "like
 
 # From so many rows on, the bars of one draw are worth more than one thread.
 _SHARED = 400
+# Two rows have one distance, which no rotation changes.
+_FEWEST_ROWS = 3
 
 # Of a result that says nothing about its errors.
 _UNKNOWN = Certificate(notes=("How far rounding can have moved this value is not known.",))
@@ -46,6 +48,11 @@ class Stage:
     recipe: Callable[..., Any]
     summaries: tuple[Callable[[Any], float], ...]
     sites: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        function(self.recipe, "recipe", "ti.Rips(max_dim=1)")
+        for summary in self.summaries:
+            function(summary, "summary", "ti.max_persistence(dim=1)")
 
     def at(self, site: str) -> bool:
         """Whether it runs at this site."""
@@ -84,6 +91,11 @@ class Pipeline:
     stages: tuple[Stage, ...]
     null: Null
     seed: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.null, Null):
+            raise InputError(f"null is {self.null!r}; give a null, such as null=ti.nulls.matched_gaussian()")
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", 0))
 
     def observe(
         self, clouds: Clouds, table: pandas.DataFrame | None, site: str = "", where: str = "", threads: int | None = None
@@ -152,14 +164,16 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
     >>> list(run_jobs([(divmod, (7, 2)), (abs, (-1,))], 1))
     [(3, 1), 1]
     """
+    if not is_whole(n_jobs) or n_jobs == 0:
+        raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, such as 2, or -1 for all cores")
     if n_jobs == 1:
-        yield from (function(*arguments) for function, arguments in jobs)
+        yield from (call(*arguments) for call, arguments in jobs)
         return
     import joblib
 
     # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C). A few jobs
     # wait, so that not all clouds are in memory at once.
-    calls = (joblib.delayed(function)(*arguments) for function, arguments in jobs)
+    calls = (joblib.delayed(call)(*arguments) for call, arguments in jobs)
     with warnings.catch_warnings():
         # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
         # done again.
@@ -181,14 +195,14 @@ def check_rows(
     cloud: Any, rows_table: pandas.DataFrame | None, null: Null, recipes: Any
 ) -> tuple[Clouds, pandas.DataFrame | None]:
     """The cloud(s), checked against the null, and the rows of the table that belong to them."""
-    if not isinstance(null, Null):
-        raise InputError(f"null is {null!r}; give a null, such as null=ti.nulls.matched_gaussian()")
     clouds = cloud if isinstance(cloud, tuple) else (cloud,)
     if isinstance(cloud, tuple) and len(cloud) != 2:
         raise InputError(f"{len(cloud)} clouds were given; one cloud, or a pair of clouds, is needed")
     clouds = tuple(one if isinstance(one, PointCloud) else as_points(one, name="cloud") for one in clouds)
     if len(clouds) == 2:
         same_rows(dict(zip(("the first", "the second"), clouds, strict=True)), "a pair")
+    if len(clouds[0]) < _FEWEST_ROWS:
+        raise InputError(f"the cloud has {len(clouds[0])} rows, whose draws all look like them; at least {_FEWEST_ROWS} are needed")
     null.refuse_groups(tuple(dict.fromkeys(name for one in clouds for name in getattr(one, "groups", ()))))
     read = {name for recipe in recipes for name in getattr(recipe, "columns", ())}
     if not (null.changes_points if len(clouds) == 1 else null.changes_pairs):
@@ -202,6 +216,8 @@ def check_rows(
                     f"ti.class_means(...){', or a pair of clouds' if len(clouds) == 1 else ''}"
                 )
     table = rows_table
+    if table is not None and not hasattr(table, "loc"):
+        raise InputError(f"rows_table is a {type(table).__name__}; a pandas DataFrame is needed: give rows_table=store.rows")
     if table is not None and isinstance(clouds[0], PointCloud):
         missing = ~np.isin(clouds[0].rows, table.index.to_numpy())
         if missing.any():

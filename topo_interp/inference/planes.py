@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
 from topo_interp.geometry.steps import pca
@@ -98,12 +99,12 @@ def search_planes(
 
     Cost: ``draws + 1`` runs of the recipe per plane.
     """
-    search = _Planes(components, tuple(sizes), clusters, heads)
+    search = _Planes(components, tuple(sizes) if isinstance(sizes, Iterable) else (sizes,), clusters, heads)
+    pipeline = _SearchPipeline(search, Pipeline((Stage(recipe, (summary,)),), null, seed))
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; planes are searched in one cloud")
     search.check(*np.shape(as_points(clouds[0])))
-    pipeline = _SearchPipeline(search, Pipeline((Stage(recipe, (summary,)),), null, int(seed)))
     values = pipeline.values(clouds[0], table)
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)
     result = max_t(list(values.values()), null_values)
@@ -121,7 +122,7 @@ def search_planes(
         }
     ).iloc[np.argsort(-result.t, kind="stable")]
     frame = frame.reset_index(drop=True)
-    found = PlaneSearch(frame, frame["plane"][0], float(frame["p_max_t"][0]), len(frame), draws, int(seed), null)
+    found = PlaneSearch(frame, frame["plane"][0], float(frame["p_max_t"][0]), len(frame), draws, pipeline.one.seed, null)
     note_test(clouds, "", recipe, summary, null, draws, seed, float(frame["p_value"][0]), found.p_value)
     return found
 
@@ -134,6 +135,10 @@ class _Planes:
     heads: int | None
 
     def check(self, n: int, d: int) -> None:
+        whole_number(self.components, "components", 2)
+        for name in ("clusters", "heads"):
+            if getattr(self, name) is not None:
+                whole_number(getattr(self, name), name, 1)
         if not self.sizes or not set(self.sizes) <= {2, 3}:
             raise InputError(f"sizes is {self.sizes!r}; 2 for pairs of components, 3 for triples")
         if not max(self.sizes) <= self.components <= min(n - 1, d):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import real_number, share_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.rips import Rips
@@ -144,12 +145,12 @@ def prevalence(
         independent_points(cloud, "prevalence")
         matrix = recipe.distance_matrix(cloud, threads)
     n = matrix.n
-    size = int(fraction * n) if isinstance(fraction, (int, float)) and 0 < fraction <= 1 else 0
-    if size < 4 or draws < 10:
-        raise InputError(
-            f"fraction is {fraction!r} of {n} rows and draws {draws}; a share of the rows up to 1 that leaves at least 4, and at least 10 "
-            "draws are needed"
-        )
+    size = int(share_number(fraction, "fraction", whole=True) * n)
+    if size < 4:
+        raise InputError(f"fraction is {fraction!r} of {n} rows, which leaves {size}; at least 4 are needed")
+    whole_number(draws, "draws", 10)
+    whole_number(seed, "seed", 0)
+    real_number(min_persistence, "min_persistence")
     whole = Loops(bare(matrix, engine="links", threads=threads))
     scale = whole.diagrams.scale or 0.0
     chosen = whole.clear_bars(min_persistence * scale) if bars is None else _numbers(bars, len(whole.births))
@@ -194,6 +195,7 @@ def _jaccard(a: float, b: float, c: float, d: float) -> float:
 
 def _numbers(bars: Sequence[int], count: int) -> np.ndarray:
     numbers = np.asarray(bars)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or len(numbers) == 0 or numbers.min() < 0 or numbers.max() >= count:
-        raise InputError(f"bars is {bars!r}; numbers of the {count} bars of degree 1 are needed, as in recipe(cloud)[1], such as bars=[0]")
+    whole = numbers.ndim == 1 and numbers.dtype.kind in "iu" and len(numbers) > 0
+    if not whole or numbers.min() < 0 or numbers.max() >= count or len(np.unique(numbers)) < len(numbers):
+        raise InputError(f"bars is {bars!r}; different numbers of the {count} bars of degree 1 are needed, as in recipe(cloud)[1], such as bars=[0]")
     return numbers.astype(np.int64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._arguments import share_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp._rows import same_rows
 from topo_interp._value import Value
@@ -66,12 +67,12 @@ def significance(
 
     Cost: ``draws + 1`` runs of the recipe.
     """
-    pipeline = Pipeline((Stage(recipe, (summary,)),), null, int(seed))
+    pipeline = Pipeline((Stage(recipe, (summary,)),), null, seed)
     check_draws(draws)
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     observed = pipeline.observe(clouds, table)[0]
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)[:, 0]
-    estimate = _estimate(observed, null_values, summary, recipe, null, int(seed), null.notes(len(clouds[0]), table))
+    estimate = _estimate(observed, null_values, summary, recipe, null, pipeline.seed, null.notes(len(clouds[0]), table))
     note_test(clouds, "", recipe, summary, null, draws, seed, estimate.p_value)
     return estimate
 
@@ -97,8 +98,8 @@ class Detect(Value, kind="detect"):
     draws: int = 19
 
     def __post_init__(self) -> None:
-        if not 0 < self.power <= 1 or self.trials < 1:
-            raise InputError(f"power is {self.power} and trials {self.trials}; a power in (0, 1] and at least one trial are needed")
+        object.__setattr__(self, "power", share_number(self.power, "power", whole=True))
+        whole_number(self.trials, "trials", 1)
         check_draws(self.draws)
 
 
@@ -141,7 +142,9 @@ class Significance(Value, kind="significance"):
             raise InputError(f"null is {self.null!r}; give a null, such as null=ti.nulls.matched_gaussian()")
         if self.detect is not None and not isinstance(self.detect, Detect):
             raise InputError(f"detect is {self.detect!r}; give ti.Detect(power=0.8, trials=10), or None not to ask")
-        check_draws(self.draws)
+        whole_number(self.draws, "draws", 2, why="the deviation of a statistic over its draws is needed")
+        whole_number(self.seed, "seed", 0)
+        share_number(self.alpha, "alpha", whole=True)
         if not 1 / (1 + self.draws) <= self.alpha + 1e-12 <= 1:
             raise InputError(
                 f"alpha is {self.alpha:g}, and {self.draws} draws give no p-value below {1 / (1 + self.draws):.3g}: use "
@@ -214,10 +217,20 @@ def family_of_tests(
     """:func:`significance_table`, and the family of its tests for what is measured against the same maxima."""
     import pandas
 
-    names = list(store) if sites is None else list(sites)
+    if not isinstance(store, Mapping):
+        raise InputError(f"the store is a {type(store).__name__}; a mapping from sites to points is needed: {{'site': points}}")
+    if not isinstance(significance, Significance):
+        raise InputError(f"significance is {significance!r}; give ti.Significance(null=ti.nulls.matched_gaussian(), draws=99)")
+    names = list(store) if sites is None else [sites] if isinstance(sites, str) else list(sites)
     if not names:
         raise InputError("no site was given; name at least one")
+    for name in names:
+        if name not in store or names.count(name) > 1:
+            raise InputError(f"sites names {name!r}, which {'is named twice' if name in store else 'the store has not'}; it has {', '.join(map(repr, store))}")
     named = _named(recipes)
+    for pair in skip:
+        if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] not in store or pair[1] not in named:
+            raise InputError(f"skip names {pair!r}; pairs (site, name of a recipe) are needed, with the names {', '.join(map(repr, named))}")
     stages = tuple(
         Stage(recipe, significance.of_recipe(recipe), tuple(site for site in names if (site, name) not in skip))
         for name, recipe in named.items()
@@ -225,7 +238,7 @@ def family_of_tests(
     names = [site for site in names if any(stage.at(site) for stage in stages)]
     if not names:
         raise InputError("every site is to be skipped under every recipe; there is nothing to test")
-    pipeline = Pipeline(stages, significance.null, int(significance.seed))
+    pipeline = Pipeline(stages, significance.null, significance.seed)
     table = rows_table if rows_table is not None else getattr(store, "rows", None)
     checked = {name: check_rows(store[name], table, significance.null, named.values()) for name in names}
     clouds = {name: cloud for name, (cloud, _) in checked.items()}

@@ -102,6 +102,8 @@ def universal_pvalues(diagrams: Diagrams, dim: int) -> UniversalPValues:
 
     Source: Bobrowski and Skraba, A universal null-distribution for topological data analysis, Scientific Reports 13 (2023).
     """
+    if not isinstance(diagrams, Diagrams):
+        raise InputError(f"diagrams is a {type(diagrams).__name__}; ti.Diagrams are needed: ti.Rips()(points)")
     bars = diagrams[dim]
     if dim < 1:
         raise InputError(f"the universal null is about degrees of at least 1 (bars of degree 0 are born at 0); dim is {dim}")

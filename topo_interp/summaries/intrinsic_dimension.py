@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ class _OfDistances(Value):
         return self.name
 
     def __call__(self, distances: Any) -> float:
+        if hasattr(distances, "certificate"):
+            raise InputError(f"{self.name} was given {type(distances).__name__}; it reads points or distances: ti.Distances()(points)")
         if not isinstance(distances, DistanceMatrix):
             distances = Distances()(distances)
         return float(self._value(distances))
@@ -81,6 +83,8 @@ class _TwoNN(_OfDistances, kind="two_nn"):
     def of_parts(self, distances: DistanceMatrix) -> list[float]:
         """The estimate on each part of a random partition of the rows."""
         distances = distinct(distances)
+        if self.parts > 1 and distances.n < 3 * self.parts:
+            raise InputError(f"{self.name} splits {distances.n} distinct rows into {self.parts} parts; each needs at least 3 rows")
         order = np.random.default_rng(self.seed).permutation(distances.n)
         return [_pooled(distances.take(np.sort(rows)), 2) for rows in np.array_split(order, self.parts)]
 
@@ -277,7 +281,7 @@ def dimension_by_scale(
         )
     distances = distinct((recipe or Distances())(cloud))
     rows = []
-    for count in parts:
+    for count in parts if isinstance(parts, Iterable) else (parts,):
         if distances.n // whole_number(count, "parts", 1) < 10:
             continue
         estimate = _TwoNN(count, seed)

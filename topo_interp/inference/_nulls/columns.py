@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["levels_of", "names_of", "several", "table_of"]
 
 def names_of(names: Sequence[str] | str | None, argument: str) -> tuple[str, ...]:
+    if names is not None and not isinstance(names, Iterable):
+        raise InputError(f"{argument} is {names!r}; different names of row-table columns are needed")
     names = () if names is None else (names,) if isinstance(names, str) else tuple(names)
     if len(set(names)) != len(names) or not all(isinstance(name, str) and name for name in names):
         raise InputError(f"{argument} is {names!r}; different names of row-table columns are needed")

@@ -29,6 +29,8 @@ class PermutedLabels(Null, kind="permuted_labels"):
     changes_pairs = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.by, str) or not self.by:
+            raise InputError(f"by is {self.by!r}; the name of one row-table column is needed")
         object.__setattr__(self, "within", names_of(self.within, "within"))
         if self.unit not in ("rows", "levels"):
             raise InputError(f"unit is {self.unit!r}; 'rows' permutes the labels of rows, 'levels' the names of the classes")

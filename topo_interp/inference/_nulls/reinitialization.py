@@ -90,10 +90,6 @@ def reinitialized(factory: Any) -> Reinitialized:
     return Reinitialized(name)
 
 
-
-
-
-
 def _resolve(name: str) -> Any:
     import importlib
 
@@ -101,6 +97,9 @@ def _resolve(name: str) -> Any:
     if not colon:
         raise InputError(f"the factory is {name!r}; 'module:name' of a function is needed")
     try:
-        return functools.reduce(getattr, path.split("."), importlib.import_module(module))
+        found = functools.reduce(getattr, path.split("."), importlib.import_module(module))
     except (ImportError, AttributeError) as error:
         raise InputError(f"the factory {name!r} can not be imported ({error}); give 'module:name' of a function") from None
+    if not callable(found):
+        raise InputError(f"the factory {name!r} is {found!r}, which can not be called; give 'module:name' of a function of a seed")
+    return found
