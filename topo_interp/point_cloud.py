@@ -41,14 +41,12 @@ class PointCloud:
         points = given if given.dtype.itemsize <= 2 and given.dtype.kind not in "iub" else wide  # half floats stay as captured
         if not isinstance(self.site, str):
             raise InputError(f"site is {self.site!r}; it is a module path, a string")
-        if not isinstance(self.groups, (tuple, list)) or not all(isinstance(name, str) for name in self.groups):
-            raise InputError(f"groups is {self.groups!r}; names of columns are needed, such as groups=({str(self.groups)!r},)")
         rows = np.arange(len(points), dtype=np.int64) if self.rows is None else np.asarray(self.rows)
         if rows.shape != (len(points),) or rows.dtype.kind not in "iu":
             raise InputError(f"rows have shape {rows.shape} and dtype {rows.dtype}; {len(points)} integers are needed")
         object.__setattr__(self, "points", _frozen(points))
         object.__setattr__(self, "rows", _frozen(rows.astype(np.int64, copy=False)))
-        object.__setattr__(self, "groups", tuple(self.groups))
+        object.__setattr__(self, "groups", group_names(self.groups))
 
     def __len__(self) -> int:
         return len(self.points)
@@ -72,6 +70,13 @@ class PointCloud:
     def digest(self) -> str:
         """SHA-256 (first 16 hexadecimal digits) of dtype, shape and bytes of the points."""
         return array_digest(self.points)
+
+
+def group_names(groups: Any) -> tuple[str, ...]:
+    """Names of columns in which rows share values; one string is not several."""
+    if not isinstance(groups, (tuple, list)) or not all(isinstance(name, str) for name in groups):
+        raise InputError(f"groups is {groups!r}; names of columns are needed, such as groups=({str(groups)!r},)")
+    return tuple(groups)
 
 
 def array_digest(array: np.ndarray) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from topo_interp._arguments import is_whole, real_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp.certificate import Certificate
+from topo_interp.point_cloud import group_names
 
 if TYPE_CHECKING:
     import pandas
@@ -87,7 +88,11 @@ class Diagrams:
             real_number(self.censored_at, "censored_at", -math.inf, why="the threshold, or None when nothing was cut")
         if self.scale is not None:
             real_number(self.scale, "scale", why="the median distance, or None when that is not known")
-        object.__setattr__(self, "groups", tuple(self.groups))
+        if self.n is not None:
+            object.__setattr__(self, "n", whole_number(self.n, "n", 1, why="the number of points, or None when that is not known"))
+        if not isinstance(self.certificate, Certificate):
+            raise InputError(f"certificate is a {type(self.certificate).__name__}; a ti.Certificate is needed, or none at all")
+        object.__setattr__(self, "groups", group_names(self.groups))
         order = np.lexsort((death, birth, dim))
         for name, column in (("birth", birth), ("death", death), ("dim", dim)):
             column = column[order]
