@@ -96,6 +96,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python benchmarks/geometry.py
 	$(BIN)/python benchmarks/persistence.py
 	$(BIN)/python benchmarks/comparison.py
+	$(BIN)/python benchmarks/zigzag.py
 
 # False claims on loop-free data, power on planted loops, uniform p-values, coverage of bands, speed; resumable.
 calibrate: $(VENV)/.installed-dev

@@ -12,8 +12,8 @@ __all__ = ["bottleneck_of_bars"]
 def bottleneck_of_bars(left: np.ndarray, right: np.ndarray) -> float:
     """The exact bottleneck distance of two sets of finite bars (k, 2), up to the last bits.
 
-    By Hera, and not by ``gudhi.bottleneck_distance``, which up to gudhi 3.13 ends its search for a matching too early and gives too
-    much for about one pair in a hundred of four bars each (its issue 1367), also when it is asked to be exact.
+    By Hera, and not by ``gudhi.bottleneck_distance``, which up to gudhi 3.13 may end its search for a matching too early and then
+    gives too much (0.5 below; GUDHI pull request 1367), also when it is asked to be exact.
 
     >>> bottleneck_of_bars(np.array([[0.0, 0.25]] * 3), np.array([[0.0, 0.75]] * 3))
     0.375
