@@ -59,7 +59,7 @@ def _page(diff: Diff, frame: pd.DataFrame, moved: pd.DataFrame, title: str) -> s
         moved_count=int(frame[[name for name in frame if name.startswith("moved_dim")]].sum().sum()),
         cautions=words.grouped_cautions(whole),
         certificates=words.certificates(whole),
-        limits=_LIMITS,
+        limits=_LIMITS if diff.about["draws"] else words.LIMITS,
     )
 
 
