@@ -56,7 +56,8 @@ def capture(
 
     The model runs in evaluation mode without gradients, on the device where it is; its modes, hooks and parameters are
     afterwards as before, also after an error or Ctrl-C. From the second batch on the forward pass stops after the last
-    needed site, unless a site ran several times in the first.
+    needed site, unless a site ran several times in the first. Models on a GPU, or spread over devices, are written for and
+    tested where there is one; these tests have not been run.
 
     Args:
         model: any ``torch.nn.Module``.
