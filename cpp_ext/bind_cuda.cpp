@@ -57,6 +57,8 @@ NB_MODULE(_cuda_host, m) {
         "How much memory the emulated device has.");
   m.def("treat_arrays_as_on_device", [](bool yes) { cuda::emulated::arrays_are_here = yes; }, nb::arg("yes"),
         "Whether arrays that are handed in count as memory of the emulated device.");
+  m.def("take_counts", [] { return nb::make_tuple(cuda::emulated::launches.exchange(0), cuda::emulated::most_queued.exchange(0)); },
+        "Launches since the last call, and the most that were queued before the host waited for one.");
   m.def("memory_in_use", [] { return cuda::emulated::used.load(); }, "Bytes of the emulated device that are given out now.");
 #else
 NB_MODULE(_cuda, m) {

@@ -2,6 +2,7 @@
 // happens at once, so that streams and events are nothing. There are two devices, which share their memory; work that is meant for
 // one on a thread of the other is an error.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -23,6 +24,14 @@ inline thread_local int current = 0;                                     // a th
 inline void expect(const Execution& on) {
   if (on.device == current) return;
   throw DeviceFailure("work for device " + std::to_string(on.device) + " came to a thread of device " + std::to_string(current));
+}
+
+// What a device would be asked for: launches, and the most of them that were queued before the host waited for its stream.
+inline std::atomic<std::int64_t> launches{0}, queued{0}, most_queued{0};
+inline void count_launch(const Execution& on) {
+  expect(on);
+  ++launches;
+  most_queued = std::max(++queued, most_queued.load());
 }
 }  // namespace emulated
 
@@ -65,7 +74,7 @@ inline void fill(const Execution& on, void* to, int byte, std::int64_t bytes) {
   emulated::expect(on);
   std::memset(to, byte, static_cast<std::size_t>(bytes));
 }
-inline void synchronize(const Execution&) {}
+inline void synchronize(const Execution&) { emulated::queued = 0; }
 inline void drain(const Execution&) noexcept {}
 
 inline void* new_stream() { return nullptr; }

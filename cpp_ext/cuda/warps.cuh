@@ -91,7 +91,7 @@ class Warp {
 // Runs the body for the indices [0, warps), each with `scratch` words of its own that are garbage at the start.
 template <class Body>
 void launch_warps(const Execution& on, std::int64_t warps, const Body& body, std::int64_t scratch = 0) {
-  emulated::expect(on);
+  emulated::count_launch(on);
   std::vector<Word> words(static_cast<std::size_t>(scratch));
   const Warp group;
   for (std::int64_t index = 0; index < warps; ++index) {

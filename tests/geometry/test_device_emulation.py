@@ -287,3 +287,30 @@ def test_rows_that_are_still_being_loaded_can_be_stopped(device):
     with pytest.raises(RuntimeError, match="enough"):
         device.knn(x, "euclidean", 1, progress=refuse)
     assert time.monotonic() - began < 3
+
+
+def test_the_host_does_not_run_ahead_of_the_device(device):
+    """It waits for every panel: what is queued can not be stopped. Here are eight blocks, streamed, so 36 panels."""
+    x = np.random.default_rng(9).integers(-9, 9, size=(900, 40)).astype(np.float32)
+    out = np.empty((900, 900), dtype=np.float32)
+    device.set_memory(320_000)
+    device.take_counts()
+    assert np.array_equal(ti.spanning_tree(x, device="cuda").edges, ti.spanning_tree(x).edges)
+    launches, queued = device.take_counts()
+    assert launches > 36 * 4 and queued < 12
+    device.treat_arrays_as_on_device(True)  # ``out`` as well, where panels are written straight to it
+    device.set_memory(150_000)
+    device.pairwise(x, None, out, "euclidean")
+    assert np.array_equal(out, ti.pairwise_distances(x))
+    launches, queued = device.take_counts()
+    assert launches > 36 * 3 and queued < 12
+
+
+def test_a_landmark_is_fetched_from_its_own_block(device):
+    x = np.random.default_rng(9).integers(-9, 9, size=(900, 40)).astype(np.float32)
+    landmarks = ti.farthest_points(x, 20)
+    device.set_memory(315_000)
+    device.take_counts()
+    assert np.array_equal(ti.farthest_points(x, 20, device="cuda").indices, landmarks.indices)
+    launches, _ = device.take_counts()
+    assert 20 * 8 * 2 < launches < 20 * (8 * 3 + 8)  # a panel of two launches and a load for each of eight blocks, and little more
