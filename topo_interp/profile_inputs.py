@@ -11,6 +11,7 @@ from topo_interp._errors import InputError
 from topo_interp.geometry.graph_metrics import effective_resistance
 from topo_interp.geometry.steps import centered
 from topo_interp.homology.rips import Rips
+from topo_interp.inference.recipe_names import recipes_by_name
 
 __all__ = ["chosen_sites", "named_recipes", "report_recipes"]
 
@@ -39,31 +40,12 @@ def report_recipes(max_dim: int = 1, *, k: int = 15) -> dict[str, Rips]:
 
 
 def named_recipes(recipes: Rips | Sequence[Rips] | Mapping[str, Rips]) -> dict[str, Rips]:
-    if isinstance(recipes, Mapping):
-        named = dict(recipes)
-    else:
-        named = {}
-        several = isinstance(recipes, Iterable) and not isinstance(recipes, str)
-        for recipe in tuple(recipes) if several else (recipes,):
-            name = _recipe_name(recipe)
-            if name in named:  # two recipes that differ in less than the name tells
-                name = f"{name} #{sum(other.split(' #')[0] == name for other in named) + 1}"
-            named[name] = recipe
-    if not named:
-        raise InputError("no recipe was given; give one, such as ti.Rips('chordal', steps=(ti.centered(),))")
+    named = recipes_by_name(recipes)
     for name, recipe in named.items():
-        if not isinstance(name, str):
-            raise InputError(f"the name of a recipe is {name!r}; a text is needed: {{'euclidean': ti.Rips()}}")
         if not isinstance(recipe, Rips):
-            raise InputError(f"the recipe {name!r} is a {type(recipe).__name__}; a ti.Rips(...) is needed")
+            which = f"the recipe {name!r}" if isinstance(recipes, Mapping) else "a recipe"
+            raise InputError(f"{which} is a {type(recipe).__name__}; a ti.Rips(...) is needed")
     return named
-
-
-def _recipe_name(recipe: Any) -> str:
-    if not isinstance(recipe, Rips):
-        raise InputError(f"a recipe is a {type(recipe).__name__}; a ti.Rips(...) is needed")
-    metric = recipe.metric if isinstance(recipe.metric, str) else recipe.metric.kind
-    return ", ".join((*(repr(step).replace("()", "") for step in recipe.steps), metric))
 
 
 def chosen_sites(store: Mapping[str, Any], sites: str | Sequence[str] | None) -> list[str]:

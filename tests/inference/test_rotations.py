@@ -7,7 +7,13 @@ import pytest
 from scipy.stats import kstest
 
 from topo_interp import InputError
-from topo_interp.inference.rotations import Strata, draw_rotation, haar_orthogonal, rotate_rows
+from topo_interp.inference.rotations import (
+    Strata,
+    draw_rotation,
+    haar_orthogonal,
+    plain_rotation,
+    rotate_rows,
+)
 
 
 def crossed(a: int, b: int) -> list[tuple[str, np.ndarray]]:
@@ -23,6 +29,13 @@ def test_mean_and_covariance_stay_and_the_points_do_not(n, d):
     np.testing.assert_allclose(y.mean(axis=0), x.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(np.cov(y.T), np.cov(x.T), atol=1e-10 * np.abs(np.cov(x.T)).max())
     assert np.abs(y - x).max() > 0.1 * x.std()
+
+
+def test_without_a_design_the_rotation_is_that_of_the_one_stratum():
+    one, other = (make(np.random.default_rng(2)) for make in (lambda rng: plain_rotation(9, rng), lambda rng: draw_rotation(Strata.of(9), rng)))
+    np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="1 row has no rotation"):
+        plain_rotation(1, np.random.default_rng(0))
 
 
 def test_the_matrix_is_orthogonal_and_fixes_the_ones_vector():

@@ -16,7 +16,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 
-__all__ = ["Strata", "draw_rotation", "haar_orthogonal", "rotate_rows"]
+__all__ = ["Strata", "draw_rotation", "haar_orthogonal", "plain_rotation", "rotate_rows"]
 
 
 def haar_orthogonal(k: int, rng: np.random.Generator) -> np.ndarray:
@@ -83,11 +83,18 @@ def draw_rotation(strata: Strata, rng: np.random.Generator) -> np.ndarray:
     """The orthogonal n x n matrix of one draw: the ones vector stays, every stratum turns by its own Haar rotation."""
     n = len(strata.bases[0])
     if len(strata.bases) == 1:
-        return _around_ones(haar_orthogonal(n - 1, rng))
+        return plain_rotation(n, rng)
     matrix = np.full((n, n), 1.0 / n)
     for basis in strata.bases:
         matrix += basis @ haar_orthogonal(basis.shape[1], rng) @ basis.T
     return matrix
+
+
+def plain_rotation(n: int, rng: np.random.Generator) -> np.ndarray:
+    """The same for rows without a design: one Haar rotation of all that is orthogonal to the ones vector."""
+    if n < 2:
+        raise InputError(f"{n} row has no rotation; give at least three rows")
+    return _around_ones(haar_orthogonal(n - 1, rng))
 
 
 def _around_ones(q: np.ndarray) -> np.ndarray:

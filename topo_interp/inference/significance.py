@@ -18,6 +18,7 @@ from topo_interp.inference.estimate import Estimate, clopper_pearson, draws_for,
 from topo_interp.inference.multiple import MaxT, benjamini_hochberg, max_t
 from topo_interp.inference.nulls import Null, matched_gaussian
 from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
+from topo_interp.inference.recipe_names import recipes_by_name
 from topo_interp.inference.trial_log import note_test
 from topo_interp.point_cloud import PointCloud
 from topo_interp.summaries.scalars import max_persistence
@@ -227,7 +228,7 @@ def family_of_tests(
     for name in names:
         if name not in store or names.count(name) > 1:
             raise InputError(f"sites names {name!r}, which {'is named twice' if name in store else 'the store has not'}; it has {', '.join(map(repr, store))}")
-    named = _named(recipes)
+    named = recipes_by_name(recipes)
     for pair in skip:
         if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] not in store or pair[1] not in named:
             raise InputError(f"skip names {pair!r}; pairs (site, name of a recipe) are needed, with the names {', '.join(map(repr, named))}")
@@ -306,23 +307,3 @@ def _estimate(
         exceeding=exceeding,
         notes=notes,
     )
-
-
-def _named(recipes: Any) -> dict[str, Any]:
-    if isinstance(recipes, Mapping):
-        named = dict(recipes)
-    else:
-        several = recipes if isinstance(recipes, (tuple, list)) else (recipes,)
-        named = {_recipe_name(recipe, k): recipe for k, recipe in enumerate(several)}
-        if len(named) < len(several):
-            named = {f"{_recipe_name(recipe, k)} ({k})": recipe for k, recipe in enumerate(several)}
-    if not named:
-        raise InputError("no recipe was given; give one, such as ti.Rips(max_dim=1)")
-    return named
-
-
-def _recipe_name(recipe: Any, k: int) -> str:
-    metric = getattr(recipe, "metric", None)
-    if metric is not None:
-        return metric if isinstance(metric, str) else getattr(metric, "name", getattr(metric, "kind", str(k)))
-    return getattr(recipe, "kind", "") or name_of(recipe)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from topo_interp.inference._nulls.base import Draw, Null
-from topo_interp.inference.rotations import Strata, draw_rotation, rotate_rows
+from topo_interp.inference.rotations import plain_rotation, rotate_rows
 from topo_interp.point_cloud import array_digest
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class MatchedNeighbors(Null, kind="matched_neighbors"):
     """See :func:`matched_neighbors`."""
 
     def prepare(self, n: int, rng: np.random.Generator, rows_table: pandas.DataFrame | None = None) -> Draw:
-        return _Tempered(draw_rotation(_strata(n), rng))
+        return _Tempered(plain_rotation(n, rng))
 
     def notes(self, n: int, rows_table: pandas.DataFrame | None) -> tuple[str, ...]:
         return ("The exponent of the spectrum was fitted to the data once, so that the p-value is approximate, also for Gaussian rows.",)
@@ -124,12 +124,7 @@ def _tempered(keyed: _Keyed) -> np.ndarray:
     return tempered(keyed.points)
 
 
-@functools.lru_cache(maxsize=4)
-def _strata(n: int) -> Strata:
-    return Strata.of(n)
-
-
 @functools.lru_cache(maxsize=2)
 def _rotations(n: int) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng([_STREAM, n])
-    return tuple(draw_rotation(_strata(n), rng) for _ in range(_ROTATIONS))
+    return tuple(plain_rotation(n, rng) for _ in range(_ROTATIONS))

@@ -11,7 +11,7 @@ import numpy as np
 
 from topo_interp.inference._nulls.base import Draw, Null
 from topo_interp.inference._nulls.columns import levels_of, names_of, table_of
-from topo_interp.inference.rotations import Strata, draw_rotation, rotate_rows
+from topo_interp.inference.rotations import Strata, draw_rotation, plain_rotation, rotate_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -28,7 +28,7 @@ class MatchedGaussian(Null, kind="matched_gaussian"):
         object.__setattr__(self, "within", names_of(self.within, "within"))
 
     def prepare(self, n: int, rng: np.random.Generator, rows_table: pandas.DataFrame | None = None) -> Draw:
-        return _Rotated(draw_rotation(self._strata(n, rows_table), rng))
+        return _Rotated(draw_rotation(self._strata(n, rows_table), rng) if self.within else plain_rotation(n, rng))
 
     def columns(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(part for name in self.within for part in name.split(":")))
@@ -45,8 +45,6 @@ class MatchedGaussian(Null, kind="matched_gaussian"):
         )
 
     def _strata(self, n: int, rows_table: pandas.DataFrame | None) -> Strata:
-        if not self.within:
-            return _strata_of(n)
         table = table_of(rows_table, n, self.columns(), "matched_gaussian(within=...)")
         return _strata_of(n, *((name, levels_of(table, name).tobytes()) for name in self.within))
 
