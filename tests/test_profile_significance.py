@@ -135,7 +135,7 @@ def test_what_can_not_be_is_refused():
         ti.Significance().of_recipe(ti.Distances())
     with pytest.raises(ti.InputError, match="significance is a MatchedGaussian"):
         ti.profile(points(), ti.Rips(), significance=ti.nulls.matched_gaussian(), progress=False)
-    with pytest.raises(ti.InputError, match="trials 0"):
+    with pytest.raises(ti.InputError, match="trials is 0"):
         ti.Detect(trials=0)
 
 
