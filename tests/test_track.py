@@ -16,6 +16,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp import track_cache
+from topo_interp.comparison import drift
 from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.events import Lengths, changes, longest_bars, resampled_lengths
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -212,6 +213,22 @@ def test_what_can_not_be_read_is_named_and_tried_again(run, tmp_path):
     fresh = ti.track(run, RIPS, subsamples=10, progress=False)
     for name in ("to_frame", "drift", "events"):
         pd.testing.assert_frame_equal(getattr(mended, name)(), getattr(fresh, name)(), check_exact=True)
+
+
+def test_a_pair_without_all_of_its_measures_is_tried_again(tmp_path, monkeypatch):
+    stores = {step: {"a": cloud(step, 0)} for step in (0, 5)}
+
+    def found():
+        found = ti.track(stores, RIPS, subsamples=0, cache=tmp_path / "cache", progress=False)
+        return found.about["computed"], found.drift()
+
+    with monkeypatch.context() as patch:
+        patch.setitem(drift._MEASURES, "rtd", lambda *_, **__: 1 / 0)
+        computed, frame = found()
+    assert computed == 3 and frame["rtd"].isna().all() and frame["cka"].notna().all()
+    assert frame["notes"].tolist() == ["rtd: ZeroDivisionError: division by zero"]
+    computed, frame = found()
+    assert computed == 1 and frame["rtd"].notna().all() and found()[0] == 0
 
 
 def test_the_cache_knows_the_sources(run, tmp_path, monkeypatch):

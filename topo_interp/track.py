@@ -253,8 +253,8 @@ def track(
     pairs: list[PairResult] = []
     computed = 0
     keys = [(step, site, name) for step in ready for site in sites for name in named]
-    references = _references(list(ready)) if drift else []
-    pair_keys = [(a, b, site, name) for a, b in references for site in sites for name in named]
+    compared = _compared(list(ready)) if drift else []
+    pair_keys = [(a, b, site, name) for a, b in compared for site in sites for name in named]
     with progress_line(len(keys) + len(pair_keys), "track", progress) as line:
         jobs = (
             (site_result, (kept, plan, site, name, named[name], read_site(ready[step], site), threads))
@@ -290,7 +290,7 @@ def track(
     )
 
 
-def _references(steps: list[int]) -> list[tuple[int, int]]:
+def _compared(steps: list[int]) -> list[tuple[int, int]]:
     """Each later step with the first one and with the one before it, each pair once."""
     neighbors = itertools.pairwise(steps)
     return list(dict.fromkeys(pair for before, step in neighbors for pair in ((steps[0], step), (before, step))))

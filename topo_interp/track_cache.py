@@ -133,7 +133,7 @@ def pair_result(cache: Cache, recipe: Rips, earlier: Any, later: Any) -> tuple[d
         values |= {name: one.value for name, one in found.items()}
         if "rtd" in found:
             values |= {"rtd_forward": found["rtd"].forward, "rtd_backward": found["rtd"].backward}
-        if path is not None:
+        if path is not None and not notes:  # as with a site: what is missing is tried again by the next run
             text = json.dumps({"values": {key: repr(float(value)) for key, value in values.items()}, "notes": notes})
             with replaced(path) as part:
                 part.write_text(text, encoding="utf-8")

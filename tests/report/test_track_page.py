@@ -90,6 +90,9 @@ def test_a_report_computes_each_distance_once(track, tmp_path, monkeypatch):
     monkeypatch.setattr(track_drift, "unpaired_drift", lambda *pair: calls.append(pair) or once(*pair))
     track.report(tmp_path / "a.html")
     assert len(calls) == len(track.pairs)
+    with pytest.raises(ti.InputError, match="make it first"):
+        track.report(tmp_path / "no" / "a.html")
+    assert len(calls) == len(track.pairs)  # said before the work
 
 
 def test_rows_that_share_a_group_are_a_caution_beside_the_events():

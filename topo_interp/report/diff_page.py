@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topo_interp._writing import writable
 from topo_interp.report import diff_figures, words
 from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
 from topo_interp.report.table import Column, cells
@@ -31,6 +32,7 @@ _LIMITS = (
 
 def write_diff_report(diff: Diff, path: str | os.PathLike[str], *, title: str = "What changed") -> Path:
     """Write the page, and beside it its tables: the path's stem with ``.measures`` and ``.moved`` and ``.parquet``."""
+    writable(path)  # or an error before the work
     frame, moved = diff.to_frame(), diff.moved_bars()
     path = write_page(path, lambda: _page(diff, frame, moved, title))
     write_tables(path, {"measures": frame, "moved": moved})

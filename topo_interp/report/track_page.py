@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from topo_interp._writing import writable
 from topo_interp.report import track_figures, words
 from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
 from topo_interp.track_drift import drift_frame, references
@@ -21,6 +22,7 @@ __all__ = ["event_words", "render_track", "write_track_report"]
 
 def write_track_report(track: Track, path: str | os.PathLike[str], *, title: str = "Training report") -> Path:
     """Write the page, and beside it its tables: the path's stem with ``.steps``, ``.drift`` and ``.events`` and ``.parquet``."""
+    writable(path)  # or an error before the work
     tables = _Tables.of(track)
     path = write_page(path, lambda: _page(track, tables, title))
     write_tables(path, {"steps": tables.steps, "drift": tables.drift, "events": tables.events})
