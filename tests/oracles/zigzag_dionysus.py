@@ -2,8 +2,10 @@
 
 Run by hand, since Dionysus has no wheels and is no test requirement:
 
-    pip install dionysus    # compiles; needs a C++ compiler
+    pip install dionysus    # compiles; needs a C++ compiler and the headers of Boost (1.81 will do, 1.74 is too old)
     python tests/oracles/zigzag_dionysus.py
+
+With Dionysus 2.2.3: "40 zigzags with 4960 intervals, 0 of them differ".
 """
 
 from __future__ import annotations
