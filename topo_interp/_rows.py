@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["row_difference", "same_rows"]
 
 
-def same_rows(clouds: Mapping[Hashable, Any], needed_by: str) -> int:
+def same_rows(clouds: Mapping[Any, Any], needed_by: str) -> int:
     """The number of rows, or an error that says how the clouds differ (of arrays and matrices only the number is known)."""
     if not isinstance(clouds, Mapping) or len(clouds) < 2:
         raise InputError(

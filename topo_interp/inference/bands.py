@@ -240,7 +240,7 @@ def mean_landscape(
     vectorization = landscape(dim, grid, layers=layers)
     curves = np.array([vectorization(diagrams) for diagrams in found])
     mean = curves.mean(axis=0)
-    multipliers = np.random.default_rng([seed, draws]).standard_normal((1000, draws))
+    multipliers = draw_rng(seed, draws).standard_normal((1000, draws))
     suprema = np.abs(multipliers @ (curves - mean)).max(axis=1) / draws
     return MeanLandscape(
         grid=grid,

@@ -101,7 +101,7 @@ class Pipeline:
         self, clouds: Clouds, table: pandas.DataFrame | None, site: str = "", where: str = "", threads: int | None = None
     ) -> list[tuple[float, Certificate]]:
         """The statistics of every test, each with the certificate of its bars."""
-        out = []
+        out: list[tuple[float, Certificate]] = []
         for number, stage in enumerate(self.stages):
             if not stage.at(site):
                 continue

@@ -43,6 +43,8 @@ def significance(
 ) -> Estimate:
     """A statistic of the bars beside its distribution under a null that re-runs the whole pipeline.
 
+    The test of a cloud that was read from ``store.split()`` is written into the log of the split.
+
     >>> import numpy as np, topo_interp as ti
     >>> noise = np.random.default_rng(1).normal(size=(40, 5))
     >>> null = ti.nulls.matched_gaussian()
