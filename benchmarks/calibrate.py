@@ -5,7 +5,7 @@
     python benchmarks/calibrate.py limits            the same where no promise is made: nulls at and beyond their limits
     python benchmarks/calibrate.py uniform           p-values of the rotation null on Gaussian rows, thousands of tests
     python benchmarks/calibrate.py power             planted circles, tori and spheres
-    python benchmarks/calibrate.py speed             99 draws for one layer of 500 rows
+    python benchmarks/calibrate.py speed             99 draws for one layer of 500 rows, and topo-interp demo
     python benchmarks/calibrate.py coverage          what the bands of ti.bottleneck_bootstrap and ti.subsample_bands cover
 
 A report is what `ti.profile(..., ti.report_recipes(), significance=...)` tests: 3 sites x 3 metrics on 150 rows, 39 draws. It claims a
@@ -38,6 +38,7 @@ import numpy as np
 from scipy.stats import binom, chisquare, kstest
 
 import topo_interp as ti
+from topo_interp.demo import run_demo
 from topo_interp.progress import progress
 
 DRAWS, ALPHA = 39, 0.05
@@ -244,7 +245,7 @@ def coverage(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def speed(arguments: argparse.Namespace) -> dict[str, float]:
-    """One layer of 500 rows, Euclidean, 99 draws."""
+    """One layer of 500 rows, Euclidean, 99 draws; and the demonstration, whose last checkpoint is tested with 39 draws."""
     seconds = []
     for seed in range(1 if arguments.quick else 3):
         x = np.random.default_rng(seed).normal(size=(500, 768)).astype(np.float32)
@@ -252,7 +253,11 @@ def speed(arguments: argparse.Namespace) -> dict[str, float]:
         ti.significance(x, ti.Rips(), LOOP, null=ti.nulls.matched_gaussian(), draws=99, seed=seed, n_jobs=arguments.jobs)
         seconds.append(time.perf_counter() - start)
     print(f"500 rows in R^768, 99 draws, {arguments.jobs} jobs: {np.median(seconds):.1f} s (median of {len(seconds)})")
-    return {"calibrate/speed/500_rows_99_draws_seconds": float(np.median(seconds))}
+    start = time.perf_counter()
+    run_demo(arguments.out / "demo", progress=False)
+    demo = time.perf_counter() - start
+    print(f"topo-interp demo: {demo:.1f} s")
+    return {"calibrate/speed/500_rows_99_draws_seconds": float(np.median(seconds)), "calibrate/speed/demo_seconds": demo}
 
 
 # ------------------------------------------------------------------------------------------------------- running

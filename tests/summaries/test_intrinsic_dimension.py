@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import cdist
+from scipy.stats import kstest
 
 import topo_interp as ti
 
@@ -63,6 +64,19 @@ def test_the_errors_are_those_that_are_seen():
     expected = ti.dimension_by_scale(ti.shapes.flat_torus(200), parts=(1,))["error"][0]
     assert 0.7 < np.std(found) / expected < 1.4
     assert abs(np.mean(found) - 2) < 4 * expected / math.sqrt(60) + 0.03
+
+
+@pytest.mark.parametrize(("points", "dim"), [(ti.shapes.flat_torus(800), 2), (np.random.default_rng(0).uniform(size=(800, 4)), 4)], ids=["torus", "torus of dimension 4"])
+def test_two_nn_is_the_likelihood_of_its_law(points, dim):
+    """Ratios of the second to the first neighbor's distance follow F(r) = 1 - r^-d (Facco et al. 2017), of which TwoNN is the
+    maximum-likelihood d: (N - 1) / sum ln r."""
+    if dim == 4:  # without a boundary: the flat torus of dimension 4 in R^8
+        points = np.column_stack((np.cos(2 * math.pi * points), np.sin(2 * math.pi * points)))
+    near = np.sort(cdist(points, points), axis=1)
+    ratio = near[:, 2] / near[:, 1]
+    assert ti.two_nn()(points) == pytest.approx((len(points) - 1) / np.log(ratio).sum(), rel=1e-5)
+    assert kstest(ratio, lambda r: 1 - r ** -float(dim)).pvalue > 0.01
+    assert kstest(ratio, lambda r: 1 - r ** -float(dim + 1)).pvalue < 1e-4
 
 
 def test_scales_tell_a_noisy_circle_from_its_noise():
