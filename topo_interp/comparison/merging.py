@@ -259,8 +259,10 @@ def merge_order(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 
     rows = interval_rows(first.n, subsamples, seed, at_least=3, needed_by="merge_order")
 
     def value(a: DistanceMatrix, b: DistanceMatrix) -> float:
-        heights = (cophenet(_linkage(matrix.condensed)) for matrix in (a, b))
-        return correlation_of_ranks(*heights, lambda name: f"merge_order is not defined here: all rows of {name} merge at once")
+        heights = [cophenet(_linkage(matrix.condensed)) for matrix in (a, b)]
+        return correlation_of_ranks(
+            heights[0], heights[1], lambda name: f"merge_order is not defined here: all rows of {name} merge at once"
+        )
 
     one = value(first, second)
     convention = f"Spearman of single-linkage heights over all pairs, {metric_of(first, second)}"

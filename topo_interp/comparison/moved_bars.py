@@ -46,7 +46,8 @@ def moved_bars(a: Diagrams, b: Diagrams, dim: int, *, most: int = 50) -> tuple[i
     """How many bars moved by more than both certificates allow, and the ``most`` that moved farthest, farthest first.
 
     The partner of a bar is the one of the best matching (the 1-Wasserstein distance). A bar whose partner is the diagonal
-    "vanishes" when it is one of a, and "appears" when it is one of b; its shift is half its length.
+    "vanishes" when it is one of a, and "appears" when it is one of b; its shift is half its length. Where a threshold cut, what
+    happens beyond the smaller cut moves no bar.
 
     >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5), (1, 2)]])
     >>> count, bars = moved_bars(one, two, dim=0)

@@ -192,7 +192,7 @@ class DistanceMatrix:
         return array_digest(self.condensed)
 
 
-def pair_position(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
+def pair_position(i: np.ndarray | int, j: np.ndarray | int, n: int) -> np.ndarray:
     """Where the pairs i < j of n points stand in condensed order.
 
     >>> pair_position(np.array([0, 1]), np.array([1, 2]), 3)
