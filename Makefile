@@ -11,6 +11,8 @@ WHEEL ?= .
 SOURCES := pyproject.toml constraints.txt $(shell find topo_interp cpp_ext -type f -not -name '*.pyc' 2>/dev/null)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST_ARGS ?=
+# Two processes; one that has nothing left takes tests of the other.
+SIDE_BY_SIDE = -n 2 --dist worksteal
 # Without the CUDA module unless asked: CMake's option, OFF, AUTO (where nvcc is found) or ON (fail without).
 export TOPO_INTERP_CUDA ?= OFF
 
@@ -21,11 +23,12 @@ demo: $(VENV)/.installed
 
 # The console script, not `python -m pytest`: the latter would put the source folder first on the import path.
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest --junitxml=build/junit.xml $(PYTEST_ARGS) tests
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone" --junitxml=build/junit.xml $(PYTEST_ARGS) tests
+	$(BIN)/pytest -m alone --junitxml=build/junit-alone.xml $(PYTEST_ARGS) tests || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
 	$(BIN)/pytest --junitxml=build/junit-doctest.xml --doctest-modules --pyargs topo_interp
 
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/pytest -m "not slow" --ignore=tests/test_notebooks.py $(PYTEST_ARGS) tests
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow and not alone" --ignore=tests/test_notebooks.py $(PYTEST_ARGS) tests
 
 cuda: export TOPO_INTERP_CUDA = ON
 cuda: $(VENV)/bin/python

@@ -83,6 +83,7 @@ def test_every_floor_of_the_calibration_is_measured_anew():
         assert {f"calibrate/quick/{kind}/{figure}" for figure in ("false_claims", "uniform_p_small", "uniform_p_large")} <= names
 
 
+@pytest.mark.alone
 @pytest.mark.slow  # the promise itself: 40 reports of one metric for each kind, 28,800 diagrams
 @pytest.mark.timeout(300)
 def test_forty_reports_of_one_metric_make_at_most_six_false_claims(tmp_path):

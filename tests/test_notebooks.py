@@ -42,7 +42,7 @@ def run(tmp_path, monkeypatch):
     def execute(notebook):
         resources = {"metadata": {"path": str(folder)}}
         return nbclient.NotebookClient(
-            notebook, kernel_name="running", timeout=80, resources=resources
+            notebook, kernel_name="running", timeout=240, resources=resources
         ).execute()
 
     return execute

@@ -253,6 +253,7 @@ def test_cut_bars_count_up_to_the_cut(tmp_path):
     found.report(tmp_path / "a.html")
 
 
+@pytest.mark.alone
 def test_an_interrupt_is_not_a_failed_site():
     many = {f"layers.{k}": np.random.default_rng(k).normal(size=(1500, 20)) for k in range(40)}
     start = time.monotonic()

@@ -13,6 +13,7 @@ import topo_interp as ti
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.slow  # about 8 s: 99 draws of three metrics, and what could have been found
 def test_the_block_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -115,7 +115,7 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   bool central_first = true;
   for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
     // Within a batch nothing is sure, so that the first batches, which are all of a small cloud, must be small.
-    const std::uint64_t least = std::clamp<std::uint64_t>(start / 2, 256, 8192);
+    const std::uint64_t least = std::clamp<std::uint64_t>(start / 8, 64, 8192);
     const std::uint64_t count = std::min(sorted.count - start, std::max(least, start / batch_share));
     Crew& team = count < 4096 ? alone : crew;
     tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, team, control);

@@ -365,6 +365,7 @@ def test_after_an_exception_the_model_is_as_before(stateful, x, error, disk, tmp
     assert list(tmp_path.iterdir()) == []  # no half store
 
 
+@pytest.mark.alone
 def test_an_interrupted_loader_leaves_nothing(stateful, x, tmp_path):
     def batches():
         yield x

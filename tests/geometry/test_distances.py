@@ -284,6 +284,7 @@ def test_a_result_over_the_memory_is_refused_before_it_is_allocated(monkeypatch)
     assert not ti.pairwise_distances(x).any()
 
 
+@pytest.mark.alone
 def test_other_threads_run_meanwhile():
     x = cloud("normal", 4000, 1024)
     ticks = []
@@ -304,6 +305,7 @@ def test_other_threads_run_meanwhile():
     assert sum(start < tick < end for tick in ticks) >= 5
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_interrupt_is_answered_at_once():
     code = """

@@ -162,6 +162,7 @@ def test_errors_say_what_was_wrong(call, message):
         call(normal(10, 3))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "call", [lambda x: ti.knn_graph(x, 5), lambda x: ti.radius_graph(x, 0.1), ti.spanning_tree, lambda x: ti.farthest_points(x, 20000)]
 )

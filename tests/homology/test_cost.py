@@ -25,6 +25,7 @@ def test_phases_add_up():
     assert cost.engine == "links" and "3000 x 20" in str(cost)
 
 
+@pytest.mark.alone
 def test_time_is_of_the_right_order():
     recipe = ti.Rips(max_dim=1)
     points = np.random.default_rng(0).normal(size=(1500, 20)).astype(np.float32)

@@ -277,6 +277,7 @@ def dense_and_sparse(n: int) -> dict[str, tuple]:
     return {"links_rips": (lengths, n, math.inf, 2, 2), "links_graph": (start, neighbor, lengths, 3.0, 2, 2)}
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
 @pytest.mark.parametrize("kernel", ["links_rips", "links_graph"])
 def test_interrupt_leaves_nothing_behind(kernel):
