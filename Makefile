@@ -2,6 +2,7 @@
 # make test   install with the test tools and run every test (doctests and notebooks included)
 # make cuda   install with the CUDA module as well, which needs nvcc; fails without
 # make test-cuda   run just the tests that need a CUDA device; fails where there is none
+# make sanitize-cuda   the same under compute-sanitizer
 # make dev    editable install that rebuilds the extension whenever a C++ source has changed
 PYTHON ?= python3
 VENV ?= .venv
@@ -16,7 +17,7 @@ SIDE_BY_SIDE = -n 2 --dist worksteal
 # Without the CUDA module unless asked: CMake's option, OFF, AUTO (where nvcc is found) or ON (fail without).
 export TOPO_INTERP_CUDA ?= OFF
 
-.PHONY: demo test test-fast test-giotto cuda test-cuda sanitize dev wheel bench bench-check notebooks-long calibrate lint clean
+.PHONY: demo test test-fast test-giotto cuda test-cuda sanitize sanitize-cuda dev wheel bench bench-check notebooks-long calibrate lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/topo-interp demo
@@ -41,6 +42,12 @@ cuda: $(VENV)/bin/python
 CUDA_TESTS = $(shell grep -rl --include='test_*.py' 'mark\.cuda' tests)
 test-cuda: cuda
 	TOPO_INTERP_REQUIRE_CUDA=1 $(BIN)/pytest -m cuda $(PYTEST_ARGS) $(CUDA_TESTS)
+
+# On a device: reads and writes out of bounds, then races within blocks.
+sanitize-cuda: cuda
+	for tool in memcheck racecheck; do \
+	    TOPO_INTERP_REQUIRE_CUDA=1 compute-sanitizer --tool $$tool --error-exitcode 1 $(BIN)/python $(BIN)/pytest -m cuda $(PYTEST_ARGS) $(CUDA_TESTS) || exit 1; \
+	done
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python >= 3.10 is needed, this is " + sys.version)'

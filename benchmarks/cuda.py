@@ -1,9 +1,11 @@
 """Operations on one CUDA device, accuracy beside speed, and what the device reaches on a plain copy and product in the same run.
 
 `--part NAME` runs one part, each under 8 minutes: ceilings, distances, distances-bf16, radius, knn, tree, persistence-20000,
-persistence-50000. Times are medians of three, after one run to warm up, and end when the device has. Without a device it says
-so and measures nothing. A machine with a device need not have the model behind the cloud "sentences": write that elsewhere with
-`python benchmarks/persistence.py --sizes 50000 --write-sentences FILE`, and bring FILE along for `--sentences FILE`.
+persistence-50000. Times end when the device has: medians of three after one run to warm up for products and distances, one run after one to
+warm up for graphs and trees, and one run for persistence, after a small cloud. `--cloud NAME` takes one cloud of a persistence part, since
+no further one is begun after 400 s. Without a device it says so and measures nothing. A machine with a device need not have the model
+behind the cloud "sentences": write that elsewhere with `python benchmarks/persistence.py --sizes 50000 --write-sentences FILE`, and bring
+FILE along for `--sentences FILE`.
 """
 
 from __future__ import annotations
@@ -64,18 +66,27 @@ def worst_error(x: Any, found: Any) -> float:
     return worst
 
 
-def ceilings() -> dict[str, float]:
-    """Bytes per second of a copy, and flops per second of a float32 product, as torch reaches them."""
+def copied_bytes_per_second() -> float:
+    """Read and written by a plain copy of 4 GiB."""
     import torch
 
     a = torch.empty(2**30, dtype=torch.float32, device="cuda")
     b = torch.empty_like(a)
-    seconds, _ = timed(lambda: b.copy_(a))
-    copied = 2 * a.numel() * 4 / seconds
+    return 2 * a.numel() * 4 / timed(lambda: b.copy_(a))[0]
+
+
+def product_flops_per_second() -> float:
+    """Of a plain float32 product, without TF32."""
+    import torch
+
     torch.backends.cuda.matmul.allow_tf32 = False
     x = torch.randn((16384, 4096), device="cuda")
-    seconds, _ = timed(lambda: x @ x.T)
-    figures = {"copy_gb_per_s": copied / 1e9, "float32_product_tflop_per_s": 2 * 16384 * 16384 * 4096 / seconds / 1e12}
+    return 2 * 16384 * 16384 * 4096 / timed(lambda: x @ x.T)[0]
+
+
+def ceilings() -> dict[str, float]:
+    """Bytes per second of a copy, and flops per second of a float32 product, as torch reaches them."""
+    figures = {"copy_gb_per_s": copied_bytes_per_second() / 1e9, "float32_product_tflop_per_s": product_flops_per_second() / 1e12}
     print(f"  a copy: {figures['copy_gb_per_s']:.0f} GB/s; a float32 product: {figures['float32_product_tflop_per_s']:.1f} Tflop/s")
     return figures
 
@@ -129,18 +140,13 @@ def neighbors(kind: str, n: int = 200_000, d: int = 1024, k: int = 15) -> dict[s
         want = exact[x.new_tensor(names).long()].cpu().numpy()
         if len(want):
             error = max(error, float((np.abs(lengths - want) / want).max()))
-    flops = n * n * d / ours
-    print(f"  {kind}, {n} x {d}: ours {ours:.2f} s ({flops / 1e12:.1f} Tflop/s), error {error:.1e}; torch {theirs:.2f} s")
-    return {"seconds": ours, "over_torch": ours / theirs, "worst_relative_error": error, "tflop_per_s": flops / 1e12}
-
-
-def copied_bytes_per_second() -> float:
-    """Read and written by a plain copy of 4 GiB."""
-    import torch
-
-    a = torch.empty(2**30, dtype=torch.float32, device="cuda")
-    b = torch.empty_like(a)
-    return 2 * a.numel() * 4 / timed(lambda: b.copy_(a))[0]
+    flops, ceiling = n * n * d / ours, product_flops_per_second()
+    print(
+        f"  {kind}, {n} x {d}: ours {ours:.2f} s ({flops / 1e12:.1f} Tflop/s, {flops / ceiling:.2f} of a plain product), error {error:.1e}; "
+        f"torch {theirs:.2f} s"
+    )
+    shares = {"tflop_per_s": flops / 1e12, "share_of_product": flops / ceiling}
+    return {"seconds": ours, "over_torch": ours / theirs, "worst_relative_error": error, **shares}
 
 
 def tree(n: int = 200_000, d: int = 1024) -> dict[str, float]:
@@ -153,30 +159,41 @@ def tree(n: int = 200_000, d: int = 1024) -> dict[str, float]:
     few = x[: 4096 * n // 200_000 + 2]
     ours, theirs = (ti.spanning_tree(points, device=device) for points, device in ((few, "cuda"), (few.cpu(), "cpu")))
     error = abs(float(ours.lengths.sum(dtype=float) / theirs.lengths.sum(dtype=float)) - 1)
-    flops = n * n * d * work["rounds"] / seconds
+    flops, ceiling = n * n * d * work["rounds"] / seconds, product_flops_per_second()
     print(
-        f"  spanning tree, {n} x {d}: {seconds:.2f} s, {len(lengths)} edges in {work['rounds']} rounds ({flops / 1e12:.1f} Tflop/s); weight of "
-        f"the tree of {len(few)} rows against the CPU's: {error:.1e}; 1000 farthest points {marks:.2f} s"
+        f"  spanning tree, {n} x {d}: {seconds:.2f} s, {len(lengths)} edges in {work['rounds']} rounds ({flops / 1e12:.1f} Tflop/s, "
+        f"{flops / ceiling:.2f} of a plain product); weight of the tree of {len(few)} rows against the CPU's: {error:.1e}; 1000 farthest points {marks:.2f} s"
     )
-    return {"seconds": seconds, "tflop_per_s": flops / 1e12, "relative_error_of_weight": error, "farthest_points_seconds": marks}
+    shares = {"tflop_per_s": flops / 1e12, "share_of_product": flops / ceiling}
+    return {"seconds": seconds, **shares, "relative_error_of_weight": error, "farthest_points_seconds": marks}
 
 
-def persistence(n: int, sentences: Path | None) -> dict[str, float]:
-    """Device part: distances, upload, edges in order, first guesses, links, witnesses to the host; then the reduction on the host."""
+def persistence(n: int, given: argparse.Namespace) -> dict[str, float]:
+    """Device part: distances, upload, edges in order, first guesses, links, witnesses to the host; then the reduction on the host.
+
+    Accuracy: the bars of the first 2,000 rows are compared with those that the CPU finds in the same matrix, bit for bit.
+    """
     from persistence import CLOUDS, peak_bytes
 
-    from topo_interp._native import default_threads
+    from topo_interp._native import cpu, default_threads
     from topo_interp.homology.links import scanned_on_device
 
     figures, began = {"copy_gb_per_s": copied_bytes_per_second() / 1e9}, time.perf_counter()
     for name, make in CLOUDS.items():
-        if name == "sentences" and not (sentences and sentences.exists()):
+        if given.cloud not in (None, name):
+            continue
+        if name == "sentences" and not (given.sentences and given.sentences.exists()):
             print(f"  {name}, n = {n}: not measured without the FILE of --sentences")
             continue
         if time.perf_counter() - began > 400:
             print(f"  {name}, n = {n}: not begun, 400 s are over")
             continue
-        cloud = (np.load(sentences)[:n] if name == "sentences" else make(n)).astype(np.float32)
+        cloud = (np.load(given.sentences)[:n] if name == "sentences" else make(n)).astype(np.float32)
+        few = ti.DistanceMatrix.from_points(cloud[:2000], device="cuda")
+        ours, theirs = scanned_on_device(few, float("inf")), cpu.links_rips(few.condensed, few.n, float("inf"), 2, default_threads())
+        lengths = ("merge_lengths", "birth_lengths", "death_lengths")
+        unequal = sum(not np.array_equal(getattr(ours, each), getattr(theirs, each)) for each in lengths)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew with each cloud
         start, counts = time.perf_counter(), {}
         matrix = ti.DistanceMatrix.from_points(cloud, device="cuda")
         made = time.perf_counter()
@@ -196,6 +213,7 @@ def persistence(n: int, sentences: Path | None) -> dict[str, float]:
             "seconds": ended - start,
             "device_gb": counts["bytes"] / 1e9,
             "host_peak_gb": peak_bytes() / 1e9,
+            "unequal_of_the_cpu": unequal,
         }
         figures |= {f"{name.replace(' ', '_')}/{figure}": value for figure, value in found.items()}
         parts = " ".join(f"{part:.2f}" for part in counts["seconds"])
@@ -204,22 +222,22 @@ def persistence(n: int, sentences: Path | None) -> dict[str, float]:
             f"witnesses {parts}), links at {rate:.0f} GB/s beside a copy at {figures['copy_gb_per_s']:.0f}; reduction "
             f"{found['reduction_seconds']:.2f} s, {work['columns']} columns, {work['additions']} additions of {work['added']} entries; whole call "
             f"{found['seconds']:.2f} s; {found['grown_share']:.1%} of the links grown; device {found['device_gb']:.1f} GB, host "
-            f"{found['host_peak_gb']:.1f} GB; {len(result.birth_lengths)} births",
+            f"{found['host_peak_gb']:.1f} GB; {len(result.birth_lengths)} births; bars of 2,000 rows {'OTHER than' if unequal else 'equal to'} the CPU's",
             flush=True,
         )
         del matrix, result
     return figures
 
 
-PARTS: dict[str, Callable[[Path | None], dict[str, float]]] = {
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "ceilings": lambda _: ceilings(),
     "distances": lambda _: distances(),
     "distances-bf16": lambda _: distances("bfloat16"),
     "radius": lambda _: neighbors("radius"),
     "knn": lambda _: neighbors("knn"),
     "tree": lambda _: tree(),
-    "persistence-20000": lambda file: persistence(20_000, file),
-    "persistence-50000": lambda file: persistence(50_000, file),
+    "persistence-20000": lambda given: persistence(20_000, given),
+    "persistence-50000": lambda given: persistence(50_000, given),
 }
 
 
@@ -227,6 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given several times")
     parser.add_argument("--sentences", type=Path, metavar="FILE", help="the cloud of that name, as rows of a .npy file")
+    parser.add_argument("--cloud", help="only this cloud of persistence.py")
     parser.add_argument("--json", type=Path, help="write the figures there")
     arguments = parser.parse_args()
     line = ti.build_info()["cuda"]
@@ -240,7 +259,7 @@ def main() -> None:
     for part in arguments.part or PARTS:
         print(f"{part}:", flush=True)
         torch.cuda.empty_cache()
-        found = PARTS[part](arguments.sentences)
+        found = PARTS[part](arguments)
         figures |= {f"cuda/{part}/{name}": value for name, value in found.items()}
     if arguments.json:
         arguments.json.write_text(json.dumps(figures))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from oracle_distances import distances, hard_cloud
@@ -10,6 +12,15 @@ import topo_interp as ti
 
 pytestmark = pytest.mark.cuda
 METRICS = ("euclidean", "sqeuclidean", "manhattan", "chebyshev", "cosine", "chordal", "angular", "correlation", "hamming")
+
+
+def torch_on_the_device():
+    """torch, where it can use the device; where the device was demanded, it must."""
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        assert not os.environ.get("TOPO_INTERP_REQUIRE_CUDA"), "torch sees no CUDA device"
+        pytest.skip("no CUDA device that torch can use")
+    return torch
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -30,9 +41,7 @@ def test_the_device_computes_what_the_emulation_does(monkeypatch, metric):
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16", "float32", "float64", "int32"])
 def test_tensors_stay_on_the_device(kind):
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device that torch can use")
+    torch = torch_on_the_device()
     x = torch.randint(-20, 20, (300, 17), device="cuda").to(getattr(torch, kind))
     out = ti.pairwise_distances(x, device="cuda")
     assert isinstance(out, torch.Tensor) and out.device == x.device
@@ -42,9 +51,7 @@ def test_tensors_stay_on_the_device(kind):
 
 
 def test_work_is_ordered_on_the_stream_of_the_caller():
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device that torch can use")
+    torch = torch_on_the_device()
     with torch.cuda.stream(torch.cuda.Stream()):
         x = torch.zeros((4000, 512), device="cuda")
         for _ in range(50):  # still being written when the call is made
@@ -55,9 +62,7 @@ def test_work_is_ordered_on_the_stream_of_the_caller():
 
 
 def test_bad_rows_on_the_device_are_named():
-    torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device that torch can use")
+    torch = torch_on_the_device()
     x = torch.ones((5, 3), device="cuda")
     x[2, 1] = torch.nan
     with pytest.raises(ti.InputError, match="row 2 of x has a NaN"):
@@ -74,3 +79,11 @@ def test_graphs_are_those_of_the_cpu():
     assert np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices) and np.array_equal(a.distances, b.distances)
     landmarks = ti.farthest_points(x, 50)
     assert ti.distortion(x, landmarks, device="cuda") == ti.distortion(x, landmarks)
+
+
+def test_cupy_arrays_stay_on_the_device():
+    cupy = pytest.importorskip("cupy")
+    x = cupy.asarray(hard_cloud(300, 20))
+    out = ti.pairwise_distances(x, device="cuda")
+    assert isinstance(out, cupy.ndarray) and out.device == x.device
+    assert np.array_equal(out.get(), ti.pairwise_distances(x.get(), device="cuda"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -252,6 +255,59 @@ def test_streamed_half_precision_keeps_to_its_plan(device):
     bytes_of_row, entries = 4 * 64 + 4 * 64 + 24, 256 * 256
     device.set_memory((3 * 256 * bytes_of_row + entries * 4 + 1100 * 8) * 20 // 19 + 100)
     assert np.array_equal(device.knn(x, "euclidean", 1)[0], indices)
+
+
+def test_a_store_on_disk_is_streamed_from_its_files(device, tmp_path):
+    x = hard_cloud(700, 40).astype(np.float32)
+    whole = ti.pairwise_distances(x, device="cuda")
+    ti.store_from_arrays({"layer": x}).save(tmp_path / "store")
+    rows = ti.open_store(tmp_path / "store")["layer"]
+    file = rows.points
+    while not isinstance(file, np.memmap):
+        file = file.base  # rows are a view of it, and no copy
+    device.set_memory(430_000)
+    assert np.array_equal(ti.pairwise_distances(rows, device="cuda"), whole)
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """What the package asks of CuPy, over arrays of the host."""
+
+    class Array(np.ndarray):
+        device = types.SimpleNamespace(id=0)
+
+        def get(self):
+            return np.asarray(self)
+
+    module = types.ModuleType("cupy")
+    module.ndarray, module.float64 = Array, np.float64
+    module.ascontiguousarray = lambda x: np.ascontiguousarray(x).view(Array)
+    module.empty = lambda shape, dtype: np.empty(shape, dtype).view(Array)
+    stream = types.SimpleNamespace(ptr=0)
+    module.cuda = types.SimpleNamespace(get_current_stream=lambda: stream, Device=lambda number: contextlib.nullcontext())
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module
+
+
+def test_cupy_arrays_come_in_and_go_out(device, cupy):
+    x = hard_cloud(60, 9)
+    expected, graph = ti.pairwise_distances(x, device="cuda"), ti.knn_graph(x, 3, device="cuda")
+    device.treat_arrays_as_on_device(True)
+    ours = x.view(cupy.ndarray)
+    out = ti.pairwise_distances(ours, device="cuda")
+    assert isinstance(out, cupy.ndarray) and np.array_equal(np.asarray(out), expected)
+    assert np.array_equal(ti.knn_graph(ours, 3, device="cuda").indices, graph.indices)
+    integers = np.arange(12).reshape(4, 3)
+    assert ti.pairwise_distances(integers.view(cupy.ndarray), device="cuda").dtype == np.float64
+    for wrong, words in (
+        (x[0].view(cupy.ndarray), "two axes"),
+        ((x + 1j).view(cupy.ndarray), "complex64; real numbers"),
+        (np.where(x == x[3, 2], np.nan, x).view(cupy.ndarray), "row 3 of x has a NaN"),
+    ):
+        with pytest.raises(ti.InputError, match=words):
+            ti.pairwise_distances(wrong, device="cuda")
+    with pytest.raises(ti.InputError, match="x is an array on device 0; say device='cuda:0'"):
+        ti.pairwise_distances(ours, device="cuda:1")
 
 
 def test_a_small_cloud_against_a_large_one_is_few_panels(device):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -129,7 +129,7 @@ def _of_torch(x: Any, torch: ModuleType, number: int, name: str) -> tuple[Any, i
     x = x.detach()
     kind = str(x.dtype).removeprefix("torch.")
     if kind not in _FLOATS:
-        x = _exact_doubles(x, x.to(torch.float64), kind, name)
+        x = _exact_doubles(lambda: x.to(torch.float64), kind, name)
     in_rows = x.stride(1) == 1 and x.stride(0) >= x.shape[1]  # not so in windows, whose rows overlap, and in expanded rows
     return x if in_rows else x.contiguous(), torch.cuda.current_stream(x.device).cuda_stream
 
@@ -140,15 +140,16 @@ def _of_cupy(x: Any, cupy: ModuleType, number: int, name: str) -> tuple[Any, int
     if x.ndim != 2 or 0 in x.shape:
         raise InputError(f"{name} has shape {x.shape}; two axes (rows, coordinates) with at least one entry each are needed")
     if x.dtype.name not in _FLOATS:
-        x = _exact_doubles(x, x.astype(cupy.float64), x.dtype.name, name)
+        x = _exact_doubles(lambda: x.astype(cupy.float64), x.dtype.name, name)
     return cupy.ascontiguousarray(x), cupy.cuda.get_current_stream().ptr
 
 
-def _exact_doubles(x: Any, wide: Any, kind: str, name: str) -> Any:
+def _exact_doubles(widened: Callable[[], Any], kind: str, name: str) -> Any:
     if "complex" in kind or not (kind.startswith(("int", "uint", "bool"))):
         raise InputError(
             f"{name} has dtype {kind}; real numbers (float16, bfloat16, float32, float64, integers, booleans) are needed"
         )
+    wide = widened()
     if bool((abs(wide) >= 2.0**53).any()):
         raise InputError(f"{name} of dtype {kind} holds integers from 2^53 on, which float64 can not all represent; subtract an offset")
     return wide
