@@ -147,6 +147,7 @@ def test_wrong_inputs():
         (pd.DataFrame({"step": [0], "max_persistence_relative": [1]}), "'max_persistence_relative' has the name of a column"),
         (pd.DataFrame({"step": [0], "mean_norm": [1]}), "'mean_norm' has the name of a column"),
         (pd.DataFrame({"step": [0.0, 10.5]}), "step in row 1 is 10.5; steps are integers"),
+        (pd.DataFrame({"step": [0.0, np.inf]}), "step in row 1 is inf; steps are integers"),
         (pd.DataFrame({"step": [0, None]}), "step in row 1 is nan"),
         (pd.DataFrame({"step": ["0", "x"]}), "step in row 1 is 'x'"),
         (pd.DataFrame([[0, 1, 2]], columns=["step", "loss", "loss"]), "different texts are needed as names"),

@@ -148,7 +148,7 @@ WRONG = {
     "track, no subsamples": (lambda: track(subsamples=None), "subsamples is None"),
     "track, seed": (lambda: track(seed=-1), "seed is -1; a whole number >= 0"),
     "track, seed, text": (lambda: track(seed="a"), "seed is 'a'"),
-    "track, processes": (lambda: track(n_jobs=1.5), "n_jobs is 1.5; a whole number >= 1"),
+    "track, processes": (lambda: track(n_jobs=1.5), "n_jobs is 1.5; a whole number of processes"),
     "track, no processes": (lambda: track(n_jobs=None), "n_jobs is None"),
     "track, cache": (lambda: track(cache=3), "cache is 3; give the name of a file or folder"),
     "track, cache that can not be": (lambda: track(cache="/proc/x/y"), "the folder '/proc/x/y' of the cache can not be made"),
@@ -166,6 +166,7 @@ WRONG = {
     "recipe, name": (lambda: ti.profile(STORE, {3: RIPS}), "the name of a recipe is 3; a text"),
     "profile, opened": (lambda: ti.Profile.open(None), "path is None"),
     "profile, processes": (lambda: ti.profile(STORE, RIPS, n_jobs=1.5), "n_jobs is 1.5"),
+    "profile, fewer than all": (lambda: ti.profile(STORE, RIPS, n_jobs=-2), "n_jobs is -2.*-1 for all cores"),
 }
 
 DIAGRAMS = RIPS(X)

@@ -47,10 +47,10 @@ def same_rows(clouds: Mapping[Any, Any], needed_by: str) -> int:
 
 
 def row_difference(a: pd.DataFrame, b: pd.DataFrame) -> str:
-    """In what two row tables differ, "" when they are the same."""
+    """In what two row tables differ, "" when they are the same; the order of their columns says nothing."""
     if len(a) != len(b):
         return f"{len(a)} and {len(b)} rows"
-    if list(a.columns) != list(b.columns):
+    if set(a.columns) != set(b.columns):
         only = [[str(c) for c in x.columns if c not in y.columns] for x, y in ((a, b), (b, a))]
         return f"columns {', '.join(only[0]) or 'none'} only in the first, {', '.join(only[1]) or 'none'} only in the second"
     for name in a.columns:

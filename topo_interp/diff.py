@@ -19,7 +19,7 @@ from topo_interp.comparison.drift import in_medians
 from topo_interp.comparison.moved_bars import MovedBar
 from topo_interp.diff_parts import MEASURES, add_chance, compared_site
 from topo_interp.homology.rips import Rips
-from topo_interp.inference.pipeline import parallel
+from topo_interp.inference.pipeline import job_count, parallel
 from topo_interp.point_cloud import PointCloud
 from topo_interp.profile import Profile, Unread, about_store, html_table, read_site
 from topo_interp.profile_inputs import named_recipes
@@ -197,7 +197,7 @@ def diff(
     """
     named = named_recipes(recipes)
     subsamples, seed = checked_subsamples(subsamples, "no intervals"), whole_number(seed, "seed", 0)
-    n_jobs = whole_number(n_jobs, "n_jobs", 1)
+    n_jobs = job_count(n_jobs)
     if not is_whole(draws) or draws < 0 or draws == 1:
         raise InputError(f"draws is {draws!r}; give 0 (values without p-values) or a whole number of at least 2, such as draws=99")
     draws, stores = int(draws), [_opened(store, name) for name, store in (("a", a), ("b", b))]

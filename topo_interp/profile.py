@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from topo_interp._arguments import file_path, whole_number
+from topo_interp._arguments import file_path
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import cuda_device, default_threads, device_number
 from topo_interp.arrays import as_points
@@ -23,7 +23,7 @@ from topo_interp.geometry.steps import normalized
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.seen import Seen
-from topo_interp.inference.pipeline import Job, run_jobs
+from topo_interp.inference.pipeline import Job, job_count, run_jobs
 from topo_interp.inference.significance import Significance
 from topo_interp.profile_inputs import chosen_sites, named_recipes
 from topo_interp.profile_significance import ProfileTests, check_design, note_tried, run_tests, tried
@@ -242,7 +242,7 @@ def profile(
     """
     named = named_recipes(recipes)
     chosen = chosen_sites(store, sites)
-    n_jobs = whole_number(n_jobs, "n_jobs", 1)
+    n_jobs = job_count(n_jobs)
     if device != "cpu":
         cuda_device(device_number(device))  # or an error, once and not at every site
     if significance is not None:

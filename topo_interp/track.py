@@ -17,7 +17,7 @@ from topo_interp._native import default_threads
 from topo_interp.comparison.cycle_matching import CycleMatches, match_cycles
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
-from topo_interp.inference.pipeline import run_jobs
+from topo_interp.inference.pipeline import job_count, run_jobs
 from topo_interp.profile import Profile, SiteResult, about_now, about_store, html_table, read_site
 from topo_interp.profile_inputs import named_recipes
 from topo_interp.progress import progress as progress_line
@@ -241,7 +241,7 @@ def track(
     Cost: per step and site one run of each recipe, ``subsamples`` runs of 0.8 n rows, and two of ``ti.rtd``.
     """
     named = named_recipes(recipes)
-    n_jobs = whole_number(n_jobs, "n_jobs", 1)
+    n_jobs = job_count(n_jobs)
     plan = Plan(checked_subsamples(subsamples, "no events"), whole_number(seed, "seed", 0), bool(baselines))
     kept = opened(cache, resume)
     ready, failed, note = opened_stores(stores)

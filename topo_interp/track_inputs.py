@@ -102,7 +102,7 @@ def checked_metrics(metrics: pd.DataFrame | None, steps: Iterable[int]) -> pd.Da
     if twice is not None:
         raise InputError(f"metrics have the columns {names}; different texts are needed as names")
     numbers = pd.to_numeric(table["step"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    whole = numbers == np.floor(numbers)
+    whole = np.isfinite(numbers) & (numbers == np.floor(numbers))
     if not whole.all():
         at = int(np.flatnonzero(~whole)[0])
         raise InputError(f"the metrics' step in row {at} is {table['step'].tolist()[at]!r}; steps are integers, as those of the stores")

@@ -310,3 +310,20 @@ def test_unknown_measures_are_named():
         ti.compare(store, store, "procrustis")
     with pytest.raises(ti.InputError, match="k=10"):
         ti.compare(store, store, "neighbor_overlap")
+
+
+def test_the_order_of_label_columns_says_nothing():
+    labels = {"word": [f"w{k}" for k in range(60)], "position": list(range(60))}
+    turned = dict(reversed(labels.items()))
+    one, two = (ti.store_from_arrays({"layer": X}, rows=rows) for rows in (labels, turned))
+    assert ti.compare(one, two, ti.cka)["value"].tolist() == pytest.approx([1.0])
+    lacking = ti.store_from_arrays({"layer": X}, rows={"word": labels["word"]})
+    with pytest.raises(ti.InputError, match="columns position only in the first, none only in the second"):
+        ti.compare(one, lacking, ti.cka)
+
+
+@pytest.mark.parametrize("name", ["rtd", "rtd_lite", "merge_order", "rsa"])
+def test_matrices_have_a_metric_already(name):
+    matrix = ti.DistanceMatrix.from_points(X)
+    with pytest.raises(ti.InputError, match="metric is 'manhattan', and x and y are matrices.*leave metric out"):
+        measure(name)(matrix, matrix, metric="manhattan")

@@ -107,6 +107,8 @@ def paired_matrices(
 ) -> tuple[DistanceMatrix, DistanceMatrix]:
     """The distances of two checked clouds of the same rows, each up to a power of two; a DistanceMatrix is taken as it is."""
     given = [isinstance(cloud, DistanceMatrix) for cloud in (x, y)]
+    if all(given) and metric != "euclidean":
+        raise InputError(f"metric is {metric!r}, and x and y are matrices, whose distances have a metric already: leave metric out")
     if not any(given):
         x, y = paired_points(x, y, at_least=at_least, needed_by=needed_by)
     first, second = (

@@ -13,6 +13,7 @@ import numpy as np
 
 from topo_interp._arguments import function, is_whole, whole_number
 from topo_interp._errors import InputError
+from topo_interp._native import default_threads
 from topo_interp._rows import same_rows
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
@@ -25,7 +26,7 @@ from topo_interp.progress import progress as progress_line
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["FailedTest", "Pipeline", "Stage", "check_draws", "check_rows", "like", "name_of", "parallel", "run_draws", "run_jobs"]
+__all__ = ["FailedTest", "Pipeline", "Stage", "check_draws", "check_rows", "job_count", "like", "name_of", "parallel", "run_draws", "run_jobs"]
 
 # From so many rows on, the bars of one draw are worth more than one thread.
 _SHARED = 400
@@ -158,14 +159,24 @@ def parallel(jobs: list[Job], n_jobs: int, progress: bool, what: str) -> list[An
     return out
 
 
+def job_count(n_jobs: Any) -> int:
+    """How many processes ``n_jobs`` asks for; -1 stands for as many as there are cores.
+
+    >>> job_count(2)
+    2
+    """
+    if not is_whole(n_jobs) or n_jobs < -1 or n_jobs == 0:
+        raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, such as 2, or -1 for all cores")
+    return default_threads() if n_jobs == -1 else int(n_jobs)
+
+
 def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
     """The results of the calls in their order, each when it is there; by processes when several jobs run at a time.
 
     >>> list(run_jobs([(divmod, (7, 2)), (abs, (-1,))], 1))
     [(3, 1), 1]
     """
-    if not is_whole(n_jobs) or n_jobs == 0:
-        raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, such as 2, or -1 for all cores")
+    n_jobs = job_count(n_jobs)
     if n_jobs == 1:
         yield from (call(*arguments) for call, arguments in jobs)
         return
