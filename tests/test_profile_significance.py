@@ -124,6 +124,14 @@ def test_grouped_rows_are_refused_before_anything_runs(monkeypatch):
     assert ti.profile(store, ti.Rips(), significance=how, progress=False).tests.tests == 1
 
 
+@pytest.mark.parametrize(("column", "message"), [("mnth", "no column 'mnth'; it has 'item', 'month'"), ("month", "1 of 50 rows have no value in")])
+def test_a_column_that_the_null_can_not_read_is_refused_before_anything_runs(monkeypatch, column, message):
+    monkeypatch.setattr(sys.modules["topo_interp.profile"], "measure_site", None)
+    store = ti.store_from_arrays(points(), {"month": [None, *(f"m{k % 7}" for k in range(49))]})
+    with pytest.raises(ti.InputError, match=message):
+        ti.profile(store, ti.Rips(), significance=ti.Significance(null=ti.nulls.matched_gaussian(within=[column]), draws=19))
+
+
 def test_what_can_not_be_is_refused():
     with pytest.raises(ti.InputError, match="9 draws give no p-value below 0.1: use draws=19 or more"):
         ti.Significance(draws=9)

@@ -18,6 +18,7 @@ from topo_interp._rows import same_rows
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
+from topo_interp.inference._nulls.columns import table_of
 from topo_interp.inference.estimate import finite
 from topo_interp.inference.nulls import Null, draw_rng
 from topo_interp.point_cloud import PointCloud
@@ -237,6 +238,8 @@ def check_rows(
     if table is None and (read or null.columns()):
         names = ", ".join(map(repr, sorted(read | set(null.columns()))))
         raise InputError(f"the columns {names} are read from the row table: give rows_table=store.rows")
+    if null.columns():
+        table = table_of(table, len(clouds[0]), null.columns(), null.kind)
     return clouds, table
 
 
