@@ -144,6 +144,14 @@ def test_the_null_of_the_pairing_keeps_each_cloud_and_loses_what_they_share():
     np.testing.assert_array_equal(found.null_counts, again.null_counts)
 
 
+def test_the_null_of_the_pairing_loses_what_any_two_of_three_clouds_share():
+    cloud = np.random.default_rng(1).normal(size=(60, 3))
+    found = ti.zigzag({"a": cloud, "b": 2 * cloud, "c": 3 * cloud}, KNN, null=ti.nulls.permuted_pairing(), draws=19, seed=0)
+    frame = found.similarity_frame(1).set_index(["step", "other"])
+    for pair in (("a", "b"), ("b", "c"), ("a", "c")):
+        assert frame.loc[pair, "p_value"] == 0.05 and frame.loc[pair, "null_mean"] < 2
+
+
 def test_noise_is_like_its_null():
     """Independent Gaussian layers share loops by chance; the rotation null does, too."""
     rng = np.random.default_rng(5)

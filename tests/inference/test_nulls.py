@@ -136,6 +136,15 @@ def test_pairing_moves_the_second_cloud_only(points):
     np.testing.assert_array_equal(np.sort(moved[:, 0]), np.sort(points[:, 0]))
 
 
+def test_no_two_of_several_clouds_keep_their_pairing():
+    draw = nulls.permuted_pairing().prepare(200, nulls.draw_rng(0, 0))
+    orders = [draw.points(np.arange(200.0)[:, None], member=k)[:, 0] for k in range(4)]
+    assert all(sorted(order) == list(range(200)) for order in orders)
+    for one, other in itertools.combinations(orders, 2):
+        assert np.count_nonzero(one == other) < 10  # one row in the mean
+    np.testing.assert_array_equal(draw.points(np.arange(200.0)[:, None], member=3)[:, 0], orders[3])
+
+
 def test_a_factory_is_stored_by_its_name(points):
     null = nulls.reinitialized("topo_interp.inference.rotations:haar_orthogonal")
     assert value_from_json(null.to_json()) == null

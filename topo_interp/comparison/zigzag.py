@@ -185,8 +185,8 @@ def zigzag(
     A neighbor graph of fixed k is combinatorial: a small change of the points can change it, so that no stability theorem holds
     and there is no certificate. What chance gives is therefore shown beside the counts: ``null`` re-runs everything on drawn
     clouds, one draw for all steps. ``ti.nulls.matched_gaussian()`` keeps the mean and the covariances within and between the
-    clouds and destroys all else; ``ti.nulls.permuted_pairing()`` keeps each cloud and destroys which row is which (its first
-    cloud stays, the others are permuted alike, so that use it for two clouds).
+    clouds and destroys all else; ``ti.nulls.permuted_pairing()`` keeps each cloud and destroys which row is which (the first
+    cloud stays, each of the others is permuted by itself).
 
     >>> import numpy as np, topo_interp as ti
     >>> ring, line = ti.shapes.circle(12), np.c_[np.arange(12.0), np.zeros(12)]

@@ -1,4 +1,4 @@
-"""Nulls that permute: labels, or the pairing of two clouds."""
+"""Nulls that permute: labels, or the pairing of clouds."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class PermutedPairing(Null, kind="permuted_pairing"):
     changes_points = False
 
     def prepare(self, n: int, rng: np.random.Generator, rows_table: pandas.DataFrame | None = None) -> Draw:
-        return _Paired(rng.permutation(n))
+        return _Paired(rng.permutation(n), int(rng.integers(2**63)))
 
     def instead(self, groups: Sequence[str]) -> str:
         return ""
@@ -111,16 +111,22 @@ class PermutedPairing(Null, kind="permuted_pairing"):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Paired(Draw):
-    index: np.ndarray
+    second: np.ndarray
+    key: int
 
     def points(self, points: np.ndarray, *, site: str = "", member: int = 0) -> np.ndarray:
-        return points[self.index] if member else points
+        if member == 0:
+            return points
+        if member == 1:
+            return points[self.second]
+        # One permutation for all would leave these clouds paired with each other.
+        return points[np.random.default_rng([self.key, member]).permutation(len(self.second))]
 
 
 def permuted_pairing() -> PermutedPairing:
-    """The rows of the second cloud in random order, for paired comparisons: is it the pairing that matters?
+    """The rows of every cloud but the first in a random order of its own, for paired comparisons: is it the pairing that matters?
 
-    Give :func:`significance` a pair of clouds and a recipe of such a pair.
+    Give :func:`significance` a pair of clouds and a recipe of such a pair, or :func:`topo_interp.zigzag` any number of clouds.
 
     >>> import topo_interp as ti
     >>> x = np.arange(4.0)[:, None]
