@@ -194,5 +194,6 @@ def test_a_claim_is_a_value_and_arguments_are_checked():
         store().split(by="color")
     with pytest.raises(InputError, match="one half empty"):
         store().split(0.001)
-    with pytest.raises(InputError, match="holds no claim"):
-        ti.confirm([], store().split())
+    for nothing in ([], 3, None):
+        with pytest.raises(InputError, match="holds no claim"):
+            ti.confirm(nothing, store().split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +141,7 @@ def confirm(claims: Claim | Sequence[Claim], split: Split, *, n_jobs: int = 1) -
 
     Source: Holm 1979 for the adjustment. Cost: ``draws + 3`` runs of the recipe per claim.
     """
-    claims = (claims,) if isinstance(claims, Claim) else tuple(claims)
+    claims = (claims,) if isinstance(claims, Claim) else tuple(claims) if isinstance(claims, Iterable) else ()
     if not claims or not all(isinstance(claim, Claim) for claim in claims):
         raise InputError("claims holds no claim; give ti.Claim(site, recipe, summary, null)")
     _check_split(split)
