@@ -298,6 +298,7 @@ INFERENCE = {
     "how, one draw": (lambda: ti.Significance(draws=1, alpha=1.0), "draws is 1; a whole number >= 2"),
     "detect, power, text": (lambda: ti.Detect(power="x"), "power is 'x'"),
     "detect, trials, text": (lambda: ti.Detect(trials="3"), "trials is '3'"),
+    "detect, one draw": (lambda: ti.Detect(draws=1), "draws is 1; a whole number >= 2 is needed"),
     "detect, trials, fraction": (lambda: ti.Detect(trials=1.5), "trials is 1.5"),
     "within, number": (lambda: ti.nulls.matched_gaussian(within=3), "within is 3; different names"),
     "labels, none": (lambda: ti.nulls.permuted_labels(None), "by is None; the name of one row-table column"),

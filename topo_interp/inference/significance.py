@@ -103,7 +103,7 @@ class Detect(Value, kind="detect"):
     def __post_init__(self) -> None:
         object.__setattr__(self, "power", share_number(self.power, "power", whole=True))
         whole_number(self.trials, "trials", 1)
-        check_draws(self.draws)
+        whole_number(self.draws, "draws", 2, why="the deviation of a statistic over its draws is needed")
 
 
 @dataclasses.dataclass(frozen=True)
