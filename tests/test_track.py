@@ -109,6 +109,27 @@ def test_two_processes_give_the_same(found):
         pd.testing.assert_frame_equal(getattr(other, name)(), getattr(found, name)(), check_exact=True)
 
 
+def test_a_pair_has_its_share_of_the_threads_and_one_of_blas(monkeypatch):
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    asked, of_blas, cka, seen = [], [], drift._MEASURES["cka"], ti.Rips.seen
+
+    def watched_cka(*clouds, **options):
+        of_blas.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return cka(*clouds, **options)
+
+    def watched_seen(self, cloud, threads=None, device="cpu"):
+        asked.append(threads)
+        return seen(self, cloud, threads, device)
+
+    monkeypatch.setitem(drift._MEASURES, "cka", watched_cka)
+    monkeypatch.setattr(ti.Rips, "seen", watched_seen)
+    with threadpool_limits(limits=2, user_api="blas"):
+        values, notes, _ = track_cache.pair_result(track_cache.Cache(None), RIPS, cloud(0, 0), cloud(5, 0), 3)
+    assert values["cka"] > 0 and not notes
+    assert set(of_blas) == {1} and asked == [3, 3]
+
+
 def test_row_counts_are_equalized_and_it_is_said():
     whole, rows = {step: made_store(step) for step in STEPS}, np.r_[3:40]
     found = ti.track({**whole, 5: whole[5].select(rows)}, RIPS, subsamples=0, progress=False)

@@ -50,7 +50,9 @@ def compared_site(site: str, name: str, recipe: Rips, pair: Any, subsamples: int
     paired: Numbers = {}
     if first.n and second.n:  # both could be read
         with one_blas_thread():
-            values, missing = paired_measures(seen_a or pair[0], seen_b or pair[1], recipe, MEASURES, subsamples=subsamples, seed=seed)
+            values, missing = paired_measures(
+                seen_a or pair[0], seen_b or pair[1], recipe, MEASURES, subsamples=subsamples, seed=seed, threads=threads
+            )
         paired = {measure: _numbers(one.value, one.interval) for measure, one in values.items()}
         notes += missing
     unpaired: Numbers = {}

@@ -271,7 +271,7 @@ def track(
             line.advance()
             line.update(description=f"track step {step}")
         jobs = (
-            (pair_result, (kept, named[name], read_site(ready[a], site), read_site(ready[b], site)))
+            (pair_result, (kept, named[name], read_site(ready[a], site), read_site(ready[b], site), threads))
             for a, b, site, name in pair_keys
         )
         for (a, b, site, name), (values, notes, new) in zip(pair_keys, run_jobs(jobs, n_jobs), strict=True):

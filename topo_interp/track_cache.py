@@ -23,6 +23,7 @@ from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.drift import paired_measures
 from topo_interp.comparison.events import resampled_lengths
 from topo_interp.homology.rips import Rips
+from topo_interp.inference.pipeline import one_blas_thread
 from topo_interp.point_cloud import PointCloud, array_digest
 from topo_interp.profile import Profile, SiteResult, Unread, measure_with_cycles, without_cycles
 from topo_interp.profile_file import read_profile, write_profile
@@ -115,7 +116,9 @@ def site_result(
         return SiteResult(site, name, error=error_message(error)), None, True
 
 
-def pair_result(cache: Cache, recipe: Rips, earlier: Any, later: Any) -> tuple[dict[str, float], list[str], bool]:
+def pair_result(
+    cache: Cache, recipe: Rips, earlier: Any, later: Any, threads: int
+) -> tuple[dict[str, float], list[str], bool]:
     """The paired measures of a site at two steps: numbers, sentences, and whether they were computed."""
     for cloud in (earlier, later):
         if isinstance(cloud, Unread):
@@ -128,7 +131,8 @@ def pair_result(cache: Cache, recipe: Rips, earlier: Any, later: Any) -> tuple[d
                 return {key: float(value) for key, value in plain["values"].items()}, list(plain["notes"]), False
             except (ValueError, KeyError, TypeError, AttributeError):
                 pass
-        found, notes = paired_measures(earlier, later, recipe, ("rtd", "cka"))
+        with one_blas_thread():  # CKA is made of matrix products
+            found, notes = paired_measures(earlier, later, recipe, ("rtd", "cka"), threads=threads)
         values = dict.fromkeys(("rtd", "rtd_forward", "rtd_backward", "cka"), math.nan)
         values |= {name: one.value for name, one in found.items()}
         if "rtd" in found:

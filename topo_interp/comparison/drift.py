@@ -61,7 +61,7 @@ def unpaired_drift(a: Diagrams, b: Diagrams) -> tuple[dict[str, float], list[str
 
 
 def paired_measures(
-    x: Any, y: Any, recipe: Rips, names: Iterable[str], *, subsamples: int = 0, seed: int = 0
+    x: Any, y: Any, recipe: Rips, names: Iterable[str], *, subsamples: int = 0, seed: int = 0, threads: int | None = None
 ) -> tuple[dict[str, Comparison], list[str]]:
     """The named measures of two clouds as the recipe sees them (also of what ``recipe.seen`` made of them), of the same rows.
 
@@ -72,7 +72,7 @@ def paired_measures(
     ({}, 'procrustes is not defined here: all rows of y are equal, so')
     """
     try:
-        seen = [cloud if isinstance(cloud, Seen) else recipe.seen(cloud) for cloud in (x, y)]
+        seen = [cloud if isinstance(cloud, Seen) else recipe.seen(cloud, threads) for cloud in (x, y)]
     except Exception as error:  # noqa: BLE001 - told in the row
         return {}, [error_message(error)]
     found, notes = {}, []
