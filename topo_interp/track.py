@@ -227,9 +227,11 @@ def track(
         subsamples: number of subsamples of 80 % of the rows that measure the noise for :meth:`Track.events`; 0 for none.
         seed: of the subsamples, which are the same rows at every step and site.
         n_jobs: parallel jobs over steps and sites. The result does not depend on it.
-        resume: read what the cache holds; False computes all anew (and writes it).
+        resume: read what the folder ``cache`` holds; False computes all anew, and writes it there. Without ``cache`` it has no effect:
+            nothing was kept, and all is computed.
         cache: folder that keeps each result as soon as it is there, named by the hash of its points, recipe and the package:
-            a run that was cut off goes on there, one with a further checkpoint computes only that. None keeps nothing.
+            a run that was cut off goes on there, one with a further checkpoint computes only that. None keeps nothing, so that
+            a run that is cut off, or repeated, begins anew, also with ``resume=True``.
         progress: show a progress line on a terminal.
 
     Returns:
