@@ -218,13 +218,34 @@ def test_a_run_that_goes_on_keeps_the_stores_that_are_there(tmp_path):
     assert {name: value for name, value in again.items() if name != "topo/seconds"} == {name: first[name] for name in again if name != "topo/seconds"}
     with torch.no_grad():
         model.net[0].weight.mul_(2)
-    with pytest.warns(RuntimeWarning, match="step-00000004 holds other activations than the model gives now, and is kept"):
-        other = Live(settings).begin(model, 4)
-    assert other["topo/net.0/mean_norm"] != first["topo/net.0/mean_norm"] and ti.open_store(folder).digest() == kept
+    with pytest.raises(ti.InputError, match="step-00000004 holds other activations"):
+        Live(settings).begin(model, 4)
+    assert ti.open_store(folder).digest() == kept
     (tmp_path / "step-00000006").mkdir()
     (tmp_path / "step-00000006" / "notes.txt").write_text("not a store")
     with pytest.raises(ti.InputError, match="exists already"):
         Live(settings).begin(model, 6)
+
+
+def test_the_folder_of_another_run_ends_the_run_at_its_first_store_that_differs(tmp_path, quiet_frameworks, capsys):
+    out, model = tmp_path / "stores", seeded_model()
+    settings = Settings(PROBE, SITES, every=1, budget=1e9, out=out)
+    earlier = Live(settings)
+    earlier.begin(model, 0)
+    for step in (1, 2):
+        with torch.no_grad():
+            model.net[0].weight.mul_(2)
+        earlier.measure(model, step)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    # The same seed, so that step 0 is the same, and other steps.
+    callback = TopologyCallback(PROBE, SITES, every=1, budget=1e9, out=out)
+    with pytest.raises(ti.InputError, match="step-00000001 holds other activations than the model gives at step 1") as told:
+        trained_by_hugging_face(tmp_path / "run", [callback])
+    assert callback.to_frame()["step"].tolist() == [0] and str(told.value).endswith(f"such as out='{out}-2'")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    again = TopologyCallback(PROBE, SITES, every=1, budget=1e9, out=f"{out}-2")
+    trained_by_hugging_face(tmp_path / "run", [again])
+    assert again.to_frame()["step"].tolist() == list(range(7))
 
 
 def test_settings_are_checked():

@@ -52,13 +52,14 @@ class TopologyCallback:
         budget: largest share of the run's time. The measurement before the first step is always made; after it none begins
             before all of them, and it (as long as the longest so far), fit. What is left out stands in ``skipped``.
         out: a folder that keeps the stores, as ``step-00000100`` ..., for ``ti.track`` or ``topo-interp track``; one that is there already is
-            kept, with a warning where the model no longer gives the same.
+            kept, and the first of them that is not what the model gives ends the run, since the folder is then another run's.
         forward: how to run a batch, see :func:`topo_interp.capture`.
 
     Raises:
         MissingEngineError: neither framework is installed.
-        InputError: a setting is out of range; at the first step, what :func:`topo_interp.capture` raises. Later a measurement
-            that fails is a warning.
+        InputError: a setting is out of range; at the first step, what :func:`topo_interp.capture` raises; at any step, a store in
+            ``out`` that differs from what the model gives: another run's, or this one's where training that went on from a
+            checkpoint does not repeat to the last bit. Any other measurement that fails later is a warning.
 
     Cost: one capture and one :func:`topo_interp.profile` per measurement, within the budget.
     """

@@ -57,6 +57,10 @@ class Settings:
             raise InputError("the probe is an iterator, which gives its batches once; give a list or a DataLoader")
 
 
+class _OtherStore(InputError):
+    """The folder ``out`` is that of another run: the one thing that also ends a run later, or the two would be mixed in it."""
+
+
 class Live:
     """The measurements of one run so far."""
 
@@ -89,9 +93,11 @@ class Live:
         return fits
 
     def measure(self, model: Any, step: int) -> dict[str, float]:
-        """The numbers at this step; what goes wrong is a warning, because a measurement must not end a run."""
+        """The numbers at this step; what goes wrong is a warning, because a measurement must not end a run, but for a store of another run."""
         try:
             return self._measure(model, step)
+        except _OtherStore:
+            raise
         except Exception as error:  # noqa: BLE001 - said above
             warnings.warn(f"no topology at step {step}: {error_message(error)}", RuntimeWarning, stacklevel=2)
             return {}
@@ -108,10 +114,11 @@ class Live:
             with _same_random_numbers():
                 store = capture(model, self._probe, asked.sites, rows=asked.rows, out=folder if kept is None else None, forward=asked.forward, progress=False)
                 if kept is not None and kept.digest() != store.digest():
-                    warnings.warn(
-                        f"{folder} holds other activations than the model gives now, and is kept; give another run another out=",
-                        RuntimeWarning, stacklevel=2,
-                    )  # fmt: skip
+                    raise _OtherStore(
+                        f"{folder} holds other activations than the model gives at step {step}: the folder is that of another run, or "
+                        "training went another way after its checkpoint; it is left as it is. Give this run another folder, such as "
+                        f"out={f'{Path(asked.out)}-2'!r}"
+                    )
                 found = profile(store, asked.recipe, progress=False)
                 values = dict(self._values(found))
         finally:
