@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +129,68 @@ def test_a_log_belongs_to_one_split(tmp_path, change):
         store().split(log=log, **change)
     with pytest.raises(SealError, match="log of another split"):
         store(seed=1).split(log=log)
+
+
+def test_a_log_that_can_not_be_written_is_an_error_that_says_what_to_give(tmp_path, monkeypatch):
+    saved = ti.open_store(store().save(tmp_path / "run.acts"))
+    with pytest.raises(InputError, match=r"No such file or directory\): give log='...'"):
+        saved.split(log=tmp_path / "missing" / "split.jsonl")
+    halves, write = saved.split(log=tmp_path / "split.jsonl"), Path.open
+
+    def read_only(path: Path, mode: str = "r", *rest, **options):
+        if "a" in mode or "w" in mode or "+" in mode:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return write(path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", read_only)  # not a folder's mode, which does not hold for root
+    with pytest.raises(InputError, match=r"run.acts.split.jsonl .*Permission denied\): give log='...'"):
+        saved.split(seed=0)
+    with pytest.raises(InputError, match=r"Permission denied\): give log='...'"):
+        ti.confirm(claim("circle"), halves)
+    assert not halves.opened
+
+
+@pytest.mark.parametrize("kept", [0, 1, 40, -1])
+def test_a_line_whose_writing_was_interrupted_is_left_out(tmp_path, kept):
+    log = tmp_path / "split.jsonl"
+    store().split(log=log).note({"event": "explored", "p_value": 0.5})
+    whole = log.read_bytes()
+    torn = b'{"event": "explored", "p_val'
+    log.write_bytes(whole[:kept] if kept >= 0 else whole + torn)
+    again = store().split(log=log)
+    assert again.explored == (kept < 0)
+    again.note({"event": "explored", "p_value": 0.25})
+    assert store().split(log=log).explored == again.explored == (2 if kept < 0 else 1)
+    assert len(log.read_bytes().splitlines()) == len(again._journal.entries)
+
+
+def test_a_last_line_without_its_end_counts(tmp_path):
+    log = tmp_path / "split.jsonl"
+    store().split(log=log).note({"event": "opened", "claims": []})
+    log.write_bytes(log.read_bytes().rstrip())
+    again = store().split(log=log)
+    again.note({"event": "explored", "p_value": 0.5})
+    third = store().split(log=log)
+    assert third.opened and third.explored == 1
+
+
+@pytest.mark.parametrize("line", [b'{"event": "expl', b"3", b'{"p_value": 0.5}', b"\xff", b""])
+def test_a_line_that_is_no_entry_is_an_error(tmp_path, line):
+    log = tmp_path / "split.jsonl"
+    store().split(log=log)
+    log.write_bytes(log.read_bytes() + line + b'\n{"event": "opened"}\n')
+    before = log.read_bytes()
+    with pytest.raises(InputError, match=r"line 2 of .*split.jsonl is no entry of a log: .* log='...'"):
+        store().split(log=log)
+    assert log.read_bytes() == before
+
+
+def test_a_file_that_is_no_log_is_left_as_it_is(tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("bread, milk")
+    with pytest.raises(SealError, match="log of another split"):
+        store().split(log=notes)
+    assert notes.read_text() == "bread, milk"
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -9,7 +10,7 @@ import os
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -171,17 +172,69 @@ class _Journal:
     def __init__(self, path: Path | None, about: dict[str, Any]) -> None:
         self.path = path
         self.entries: list[dict[str, Any]] = []
-        if path is not None and path.exists():
-            self.entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            if not self.entries or self.entries[0] != about:
+        if path is not None:
+            with _usable(path):
+                text = path.read_bytes() if path.exists() else b""
+            self.entries = _entries(path, text)
+            if self.entries[:1] != [about] and not _line(about).startswith(text):
                 raise SealError(f"{path} is the log of another split; give another file name, or the same store, seed and shares")
-        else:
+        if not self.entries:
             self.add(about)
 
     def add(self, entry: dict[str, Any]) -> None:
-        self.entries.append(entry)
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(entry, sort_keys=True, allow_nan=False) + "\n")
+            with _usable(self.path), self.path.open("a+b") as stream:
+                _mend(stream)
+                stream.write(_line(entry))
                 stream.flush()
                 os.fsync(stream.fileno())
+        self.entries.append(entry)
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return (json.dumps(entry, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+@contextlib.contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the log {path} of what was tried can not be read and written ({error.strerror or error}): give log='...', a file in a "
+            "folder that can be written"
+        ) from error
+
+
+def _entries(path: Path, text: bytes) -> list[dict[str, Any]]:
+    """The lines of a log, without a last one whose writing was interrupted."""
+    out: list[dict[str, Any]] = []
+    *lines, last = text.split(b"\n")
+    for number, line in enumerate([*lines, last] if _is_entry(last) else lines, 1):
+        if not _is_entry(line):
+            raise InputError(f"line {number} of {path} is no entry of a log: restore the file, or give another one, log='...'")
+        out.append(json.loads(line))
+    return out
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and "event" in entry
+
+
+def _mend(stream: IO[bytes]) -> None:
+    """End the file with a whole line, so that the next entry is none's continuation."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(size - 1, 0))
+    if stream.read(1) in (b"", b"\n"):
+        return
+    stream.seek(0)
+    text = stream.read()
+    last = text[text.rfind(b"\n") + 1 :]
+    if _is_entry(last):
+        stream.write(b"\n")
+    else:
+        stream.truncate(size - len(last))

@@ -277,7 +277,8 @@ class ActivationStore(Mapping[str, PointCloud]):
                 log of a store in memory lives as long as the split.
 
         Raises:
-            InputError: rows are grouped by several columns and ``by`` is not given; a half would be empty.
+            InputError: rows are grouped by several columns and ``by`` is not given; a half would be empty; the log can not be
+                written, or a line of it is no entry (a last line whose writing was interrupted is left out).
             SealError: the log belongs to another store or another split.
         """
         return split(self, confirm, seed=seed, by=by, log=log)
