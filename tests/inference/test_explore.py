@@ -210,6 +210,26 @@ def test_a_claim_that_can_not_be_tested_costs_neither_the_seal_nor_the_other_cla
     assert ti.confirm(claim("circle"), halves).explored == 0
 
 
+def _fresh_model(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(60, 5))
+
+
+def _fresh_sealed_rows(seed: int) -> np.ndarray:
+    whole = store()
+    return _fresh_model(seed)[~whole.rows.index.isin(whole.split(0.25, seed=1).rows.index)]
+
+
+def test_a_factory_of_a_claim_returns_the_sealed_rows():
+    halves = store().split(0.25, seed=1)
+    wrong, right = (
+        dataclasses.replace(claim("circle"), null=ti.nulls.reinitialized(factory)) for factory in (_fresh_model, _fresh_sealed_rows)
+    )
+    with pytest.raises(InputError, match="captured 60 rows of 5 coordinates and the cloud has 15"):
+        ti.confirm(wrong, halves)
+    assert not halves.opened
+    assert len(ti.confirm(right, halves).estimates) == 1 and halves.opened
+
+
 def test_grouped_rows_under_a_plain_null_do_not_cost_the_seal():
     halves = store(grouped=True).split(by="word")
     with pytest.raises(InputError, match="within="):

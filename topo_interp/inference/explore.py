@@ -29,6 +29,9 @@ __all__ = ["Claim", "Confirmation", "confirm", "explore"]
 class Claim(Value, kind="claim"):
     """What is to be tested, written down before the sealed rows are looked at: a site, a recipe, a statistic, a null.
 
+    For :func:`confirm`, the factory of a null ``ti.nulls.reinitialized`` must return the points of the site at the rows of the sealed
+    half, which are those of the store that are not in ``split.rows``, in their order; for :func:`explore`, at the rows of ``split.rows``.
+
     >>> import topo_interp as ti
     >>> claim = ti.Claim("encoder.layer.3", ti.Rips(), ti.max_persistence(dim=1), ti.nulls.matched_gaussian())
     >>> ti.Claim.from_json(claim.to_json()) == claim
