@@ -23,7 +23,7 @@ LAYERS = [
     {"comparison"},
     # One layer: a profile writes its own report, and so does a track.
     {"cautions", "profile", "profile_file", "profile_inputs", "profile_significance", "report", "tests_file", "track", "track_cache", "track_drift", "track_events", "track_file", "track_inputs", "checkpoints", "diff", "diff_file", "diff_parts"},
-    {"cli", "cli_values", "demo", "integrations"},
+    {"cli", "cli_changes", "cli_layers", "cli_values", "demo", "integrations"},
 ]
 # The modules that run only inside a capture, where torch is there already: they may import torch at their top, and for that
 # are themselves imported inside functions.

@@ -11,11 +11,16 @@ import inspect
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from topo_interp._errors import InputError
+from topo_interp._writing import writable
 
-__all__ = ["METRICS", "NULLS", "SELECTORS", "STEPS", "called", "loaded", "recipes_of", "table_of"]
+__all__ = ["METRICS", "NULLS", "SELECTORS", "STEPS", "Quiet", "called", "loaded", "recipes_of", "table_of", "writable_all"]
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress line and no closing words.")]
 
 SELECTORS = ("every_row", "mean_pool", "last_token", "first_token", "every_token", "spatial_mean")
 METRICS = ("diffusion", "effective_resistance", "fermat", "geodesic", "mahalanobis")
@@ -117,3 +122,10 @@ def table_of(path: Path) -> Any:
     if "step" not in table:
         raise InputError(f"--metrics {str(path)!r} has no column 'step'; its columns are {', '.join(map(str, table.columns))}")
     return table
+
+
+def writable_all(*paths: Path | None) -> None:
+    """Found out before the work, not after it."""
+    for path in paths:
+        if path is not None:
+            writable(path)

@@ -138,7 +138,7 @@ def run_tests(
         if not readable:
             return None
         try:
-            found = family_of_tests(store, recipes, how, readable, skip=untested, n_jobs=n_jobs, progress=progress)
+            found = family_of_tests(store, recipes, how, readable, untested, None, n_jobs, progress)
         except FailedTest as failed:  # all draws once more, without it: rare, and dearer only by the draws before it
             names = list(recipes) if failed.stage is None else [list(recipes)[failed.stage]]
             untested.update({(failed.site, name): str(failed) for name in names if (failed.site, name) not in untested})

@@ -203,21 +203,14 @@ def significance_table(
 
     Cost: ``draws + 1`` runs of every recipe at every site.
     """
-    return family_of_tests(store, recipes, significance, sites, skip=skip, rows_table=rows_table, n_jobs=n_jobs, progress=progress)[0]
+    return family_of_tests(store, recipes, significance, sites, skip, rows_table, n_jobs, progress)[0]
 
 
 def family_of_tests(
-    store: Mapping[str, Any],
-    recipes: Any,
-    significance: Significance,
-    sites: Sequence[str] | None = None,
-    *,
-    skip: Collection[tuple[str, str]] = (),
-    rows_table: pandas.DataFrame | None = None,
-    n_jobs: int = 1,
-    progress: bool = False,
+    store: Mapping[str, Any], recipes: Any, significance: Significance, sites: Sequence[str] | None,
+    skip: Collection[tuple[str, str]], rows_table: pandas.DataFrame | None, n_jobs: int, progress: bool,
 ) -> tuple[pandas.DataFrame, MaxT]:
-    """:func:`significance_table`, and the family of its tests for what is measured against the same maxima."""
+    """The table, and the family of its tests for what is measured against the same maxima."""
     import pandas
 
     if not isinstance(store, Mapping):
