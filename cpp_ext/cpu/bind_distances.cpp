@@ -5,14 +5,13 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "bind_control.hpp"
+#include "bind_arrays.hpp"
 #include "bind_names.hpp"
 #include "cpu/all_pairs.hpp"
 #include "cpu/median.hpp"
@@ -47,7 +46,7 @@ template <class T>
 MatrixView<T> view(const Points<T>& points) {
   require_aligned(points);
   const auto cols = static_cast<std::int64_t>(points.shape(1));
-  if (points.shape(0) == 0 || cols == 0) throw std::invalid_argument("at least one row and one coordinate are needed");
+  require(points.shape(0) > 0 && cols > 0, "at least one row and one coordinate are needed");
   return {points.data(), static_cast<std::int64_t>(points.shape(0)), cols, cols};
 }
 
@@ -57,14 +56,9 @@ MatrixView<T> view(const std::optional<Points<T>>& points) {
 }
 
 template <class T>
-void require(bool fits, const T& message) {
-  if (!fits) throw std::invalid_argument(message);
-}
-
-template <class T>
 void pairwise(Points<T> x, std::optional<Points<T>> y, Square<T> out, const std::string& metric, int threads,
               const std::string& isa, nb::object progress) {
-  threads = std::min(threads, most_threads);
+  threads = thread_count(threads);
   const MatrixView<T> rows = view(x), others = view(y);
   require(!y || rows.cols == others.cols, "x and y differ in width");
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows &&
@@ -82,7 +76,7 @@ void pairwise(Points<T> x, std::optional<Points<T>> y, Square<T> out, const std:
 
 template <class T>
 double condensed(Points<T> x, Condensed out, const std::string& metric, int threads, const std::string& isa, nb::object progress) {
-  threads = std::min(threads, most_threads);
+  threads = thread_count(threads);
   const MatrixView<T> rows = view(x);
   require(static_cast<std::int64_t>(out.shape(0)) == rows.rows * (rows.rows - 1) / 2, "out has another shape");
   const MetricKind kind = metric_named(metric);
@@ -120,6 +114,7 @@ std::int64_t one_tile(Points<T> x, std::optional<Points<T>> y, std::int64_t i0, 
 
 template <class T>
 std::pair<std::int64_t, double> scan(Points<T> x, int threads) {
+  threads = thread_count(threads);
   const MatrixView<T> rows = view(x);
   double largest = 0;
   std::int64_t row = -1;
@@ -128,11 +123,12 @@ std::pair<std::int64_t, double> scan(Points<T> x, int threads) {
 }
 
 float median(nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu> values, int threads) {
+  threads = thread_count(threads);
   require_aligned(values);
   require(values.shape(0) > 0, "at least one number is needed");
   float out = 0;
   run_interruptible(nb::none(), [&](Control& control) {
-    out = median_of(values.data(), static_cast<std::int64_t>(values.shape(0)), std::min(threads, most_threads), control);
+    out = median_of(values.data(), static_cast<std::int64_t>(values.shape(0)), threads, control);
   });
   return out;
 }

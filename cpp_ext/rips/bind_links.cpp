@@ -3,7 +3,6 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
-#include <algorithm>
 #include <bit>
 #include <string>
 #include <utility>
@@ -49,11 +48,10 @@ LinksResult links_rips(CondensedArray condensed, std::uint64_t n, double thresho
   if (n > 0 && (n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2)) {
     throw nb::value_error("the condensed matrix of n points has n (n - 1) / 2 entries");
   }
-  if (threads < 1) throw nb::value_error("threads is at least 1");
   LinksOptions options;
   options.threshold = at_most<float>(threshold);
   options.field = field;
-  options.threads = std::min(threads, most_threads);
+  options.threads = thread_count(threads);
   options.isa = isa_named(isa);
   options.wide = wide;
   if (block < 8 || block > 64 || (block & (block - 1)) != 0) throw nb::value_error("block is 8, 16, 32 or 64");
@@ -80,7 +78,6 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
   if (start.shape(0) == 0) throw nb::value_error("start has one entry per row and one more");
   const std::uint64_t n = start.shape(0) - 1;
   if (neighbor.shape(0) != length.shape(0) || n > 4294967290u) throw nb::value_error("neighbor and length have one entry per edge");
-  if (threads < 1) throw nb::value_error("threads is at least 1");
   const SparseGraph graph{n, start.data(), neighbor.data(), length.data()};
   bool sound = graph.start[0] == 0 && static_cast<std::uint64_t>(graph.start[n]) == neighbor.shape(0);
   for (std::uint64_t i = 0; sound && i < n; ++i) {
@@ -94,7 +91,7 @@ LinksResult links_graph(nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_conti
   LinksOptions options;
   options.threshold = at_most<float>(threshold);
   options.field = field;
-  options.threads = std::min(threads, most_threads);
+  options.threads = thread_count(threads);
   options.max_dim = max_dim;
   LinksResult result;
   run_interruptible(progress, [&](Control& control) { result = links_of_graph(graph, options, control); });
@@ -113,7 +110,6 @@ LinksResult links_reduce(CondensedArray condensed, std::uint64_t n, nb::ndarray<
   if (n < 2 || n > 4294967294u || condensed.shape(0) != n * (n - 1) / 2 || witness.shape(0) != condensed.shape(0)) {
     throw nb::value_error("the condensed matrix of n >= 2 points has n (n - 1) / 2 entries, and as many witnesses");
   }
-  if (threads < 1) throw nb::value_error("threads is at least 1");
   FoundLinks found;
   found.cut = cut;
   found.complete = complete;
@@ -124,7 +120,7 @@ LinksResult links_reduce(CondensedArray condensed, std::uint64_t n, nb::ndarray<
   for (std::size_t k = 0; k < squares.shape(0); ++k) found.squares[k] = {{squares(k, 0), squares(k, 1)}, squares(k, 2), squares(k, 3)};
   LinksOptions options{};
   options.field = field;
-  options.threads = std::min(threads, most_threads);
+  options.threads = thread_count(threads);
   LinksResult result;
   const Condensed matrix{condensed.data(), n};
   run_interruptible(progress, [&](Control& control) {
@@ -151,12 +147,12 @@ nb::tuple links_cochain(const LinksResult& links, CondensedArray condensed, Word
   for (std::size_t k = 0; k < births.shape(0); ++k) {
     if (births.data()[k] >= links.field) throw nb::value_error("values lie in 0 .. p - 1");
   }
-  if (threads < 1) throw nb::value_error("threads is at least 1");
+  threads = thread_count(threads);
   Cochain out;
   const Condensed matrix{condensed.data(), links.n};
   run_interruptible(nb::none(), [&](Control& control) {
     check_source(condensed, links, control);
-    out = extend_cochain(matrix, links, births.data(), at_most<float>(at), std::min(threads, most_threads), control);
+    out = extend_cochain(matrix, links, births.data(), at_most<float>(at), threads, control);
   });
   const std::size_t count = out.edges.size();
   return nb::make_tuple(to_numpy<EdgeEnds, std::uint32_t>(std::move(out.edges), {count, 2}), to_numpy(std::move(out.values)));

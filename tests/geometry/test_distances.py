@@ -270,6 +270,21 @@ def test_bad_input_gets_an_error_that_says_what_to_do(arguments, message):
         ti.pairwise_distances(**arguments)
 
 
+def test_the_kernels_refuse_no_threads():
+    x = np.zeros((3, 2), dtype=np.float32)
+    out, half = np.empty((3, 3), dtype=np.float32), np.empty(3, dtype=np.float32)
+    calls = (
+        lambda threads: cpu.pairwise(x, None, out, "euclidean", threads),
+        lambda threads: cpu.condensed(x, half, "euclidean", threads),
+        lambda threads: cpu.scan(x, threads),
+        lambda threads: cpu.median(half, threads),
+    )
+    for call in calls:
+        call(10**6)  # as many as the kernels take
+        with pytest.raises(ValueError, match="threads is at least 1"):
+            call(0)
+
+
 def test_a_result_over_the_memory_is_refused_before_it_is_allocated(monkeypatch):
     x = np.zeros((10, 1), dtype=np.float32)
     monkeypatch.setattr("topo_interp.geometry.distances.free_bytes", lambda: 399)
