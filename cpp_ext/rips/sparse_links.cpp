@@ -149,7 +149,6 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
   LinksResult result;
   result.n = graph.n;
   result.field = options.field;
-  result.cut = options.threshold;
   Field{options.field};
   const std::uint64_t edges = graph.size();
   if (edges >= birth_edge) throw std::invalid_argument("a sparse graph has less than 2^32 - 2 edges");
@@ -168,10 +167,17 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
     return a < b;
   });
   result.edges = order.size();
+  if (!order.empty()) result.cut = graph.length[order.back() & 0xffffffffu];
   std::vector<std::uint32_t> rank(edges, none);
+  std::vector<std::uint64_t> degree(graph.n, 0);
   for (std::uint64_t position = 0; position < order.size(); ++position) {
-    rank[order[position] & 0xffffffffu] = static_cast<std::uint32_t>(position);
+    const std::uint64_t e = order[position] & 0xffffffffu;
+    rank[e] = static_cast<std::uint32_t>(position);
+    ++degree[source[e]];
+    ++degree[graph.neighbor[e]];
   }
+  // A vertex next to all others is the tip of a cone, whatever the pairs that are not there.
+  result.complete = std::any_of(degree.begin(), degree.end(), [&](std::uint64_t count) { return count + 1 == graph.n; });
   if (control.stopped()) return result;
 
   control.phase = static_cast<int>(LinksPhase::links);

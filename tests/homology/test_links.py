@@ -16,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from hard_matrices import KINDS, bars_of, condensed, plane, ripser_bars
+from oracle_persistence import rips_bars
 from scipy.spatial.distance import pdist, squareform
 
 import topo_interp as ti
 from topo_interp._native import cpu
-from topo_interp.homology.links import graph_bars
 
 PRIMES = (2, 3, 41)
 SETS = cpu.instruction_sets()
@@ -192,6 +192,40 @@ def test_a_radius_graph_with_every_pair_in_is_exact():
     assert ti.Rips(threshold=0.5)(ti.radius_graph(points, 100.0)).censored_at == 0.5
 
 
+def test_a_radius_that_float32_shortens_loses_no_pair():
+    """0.1 is longer in float32: the pair at exactly the radius is in, at its stored length."""
+    diagrams = ti.Rips()(ti.radius_graph([[0.0], [0.1]], 0.1))
+    assert diagrams.certificate.status is ti.Status.EXACT
+    assert diagrams[0].tolist() == [[0.0, float(np.float32(0.1))], [0.0, math.inf]]
+
+
+def cut_at(bars: list, value: float) -> Counter:
+    """The bars as far as the filtration up to a value shows them."""
+    return Counter((dim, birth, death if death <= value else math.inf) for dim, birth, death in bars if birth <= value)
+
+
+def test_a_radius_graph_of_float64_is_complete_as_far_as_it_says():
+    """Radii and thresholds that are distances, or their neighbors, on lattices that float32 does not hold."""
+    rng, seen = np.random.default_rng(0), Counter()
+    for _ in range(60):
+        points = 0.1 * rng.integers(0, 4, (int(rng.integers(2, 9)), 2))
+        whole = ti.radius_graph(points, 9.0)
+        square = whole.csr().toarray()
+        truth = rips_bars(square.astype(np.float32).astype(np.float64), 1)
+        at = float(rng.choice(square.ravel()))
+        value = (at, math.nextafter(at, 9), float(np.float32(at)))[int(rng.integers(3))]
+        for graph, threshold in ((ti.radius_graph(points, value), None), (whole, value), (ti.radius_graph(points, value), value)):
+            found = ti.Rips(threshold=threshold)(graph)
+            bars = [(dim, birth, death) for dim, (birth, death) in found.to_gudhi()]
+            certificate = found.certificate
+            assert cut_at(bars, certificate.valid_to) == cut_at(truth, certificate.valid_to), (points, value)
+            assert (certificate.status is ti.Status.EXACT) == (certificate.valid_to == math.inf) == (found.censored_at is None)
+            # What the threshold cut is not said to have ended later than it was looked at.
+            assert found.censored_at is None or all(birth <= found.censored_at for _, birth, _ in bars)
+            seen[certificate.status] += 1
+    assert min(seen[ti.Status.EXACT], seen[ti.Status.CENSORED]) > 30
+
+
 def test_the_budget_of_a_radius_graph():
     graph = ti.radius_graph(np.random.default_rng(0).normal(size=(200, 3)), 1.0)
     with pytest.raises(ti.BudgetError, match=r"a radius graph of \d+ pairs needs .* over the budget of 1 kB: take a smaller radius"):
@@ -228,16 +262,18 @@ def test_what_a_radius_graph_can_not_do():
         ti.Rips(max_dim=2)(graph)
     with pytest.raises(ti.InputError, match="euclidean"):
         ti.Rips("cosine")(graph)
-    with pytest.raises(ti.InputError, match="knows the pairs within 1.5"):
-        graph_bars(graph, max_dim=1, threshold=2.0, field=2)
     assert len(ti.Rips(threshold=9.0)(graph)[0]) == 5
+    with pytest.raises(ti.InputError, match="beyond the range of float32.*scale"):  # not a bar without an end
+        ti.Rips()(ti.radius_graph([[0.0], [1e39]], 2e39))
 
 
 def test_bad_arguments_are_errors():
     three = np.ones(3, dtype=np.float32)
-    for arguments in [(three, 4, 1.0, 2), (three, 3, 1.0, 6), (three, 3, 1.0, 1), (three, 3, 1.0, 2, 0)]:
+    for arguments in [(three, 4, 1.0, 2), (three, 3, 1.0, 6), (three, 3, 1.0, 1)]:
         with pytest.raises(ValueError):
             cpu.links_rips(*arguments)
+    with pytest.raises(ValueError, match="threads is at least 1"):
+        cpu.links_rips(three, 3, 1.0, 2, 0)
     start, neighbor = np.array([0, 2, 3, 3]), np.array([1, 2, 2], dtype=np.uint32)
     assert cpu.links_graph(start, neighbor, three, 1.0).edges == 3
     for wrong in ([0, 2, 1, 3], [0, 9, 3, 3], [1, 2, 3, 3], [0, 2, 3, 2]):

@@ -136,19 +136,25 @@ def _witness_type(n: int) -> type[np.unsignedinteger]:
 def graph_bars(
     graph: RadiusGraph, *, max_dim: int, threshold: float, field: int, threads: int | None = None, progress: bool = False
 ) -> RawBars:
-    """The bars of the Rips filtration up to ``threshold``, from the pairs within a radius that is at least that.
+    """The bars of the pairs of a graph whose lengths, in float32 as every engine's, are at most ``threshold``.
+
+    What is left behind says with ``result.complete`` whether some point is next to all others, so that the pairs that are not
+    there change nothing, with ``result.cut`` how long the longest edge was, and with ``rounding`` also what float32 takes.
 
     Memory and time follow the number of pairs; nothing is of size n x n.
     """
-    if not threshold <= graph.radius:
-        raise InputError(f"threshold is {threshold} and the graph knows the pairs within {graph.radius}: make it with that radius")
+    with np.errstate(over="ignore"):
+        stored = graph.distances.astype(np.float32)
+    if np.isinf(stored).any():
+        raise InputError("a distance of the graph is beyond the range of float32, in which bars are computed: scale the points down")
+    rounding = graph.rounding + float(np.abs(stored - graph.distances.astype(np.float64)).max(initial=0.0))
     rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
     upper = rows < graph.indices
     start = np.concatenate(([0], np.cumsum(np.bincount(rows[upper], minlength=graph.n)))).astype(np.int64)
-    neighbor, length = graph.indices[upper].astype(np.uint32), graph.distances[upper].astype(np.float32)
+    neighbor, length = graph.indices[upper].astype(np.uint32), stored[upper]
     with _reported(progress) as report:
         result = cpu.links_graph(start, neighbor, length, threshold, field, threads_or_default(threads), report, max_dim)
-    return _raw(result, max_dim, LinksProvenance(result, None, graph.metric, graph.rounding))
+    return _raw(result, max_dim, LinksProvenance(result, None, graph.metric, rounding))
 
 
 def graph_memory(graph: RadiusGraph) -> int:

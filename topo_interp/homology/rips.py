@@ -207,22 +207,19 @@ class Rips(Value, kind="rips"):
                 f"a radius graph of {graph.pairs} pairs needs {readable(graph_memory(graph))}, over the budget of {readable(budget)}: "
                 "take a smaller radius or fewer rows, or raise memory="
             )
-        cut = min(graph.radius, math.inf if self.threshold is None else self.threshold)
-        # Some point is within the cut of all others: from there on the complex is a cone, and nothing is left to be born or die.
-        rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))[graph.distances <= cut]
-        censored = bool((np.bincount(rows, minlength=graph.n) < graph.n - 1).all())
-        raw = graph_bars(
-            graph, max_dim=self.max_dim, threshold=float32_at_most(cut), field=self.field, threads=threads, progress=progress
-        )
-        stored = graph.distances.astype(np.float32)
-        rounding = graph.rounding + float(np.abs(stored - graph.distances.astype(np.float64)).max(initial=0.0))
+        threshold = math.inf if self.threshold is None else self.threshold
+        raw = graph_bars(graph, max_dim=self.max_dim, threshold=threshold, field=self.field, threads=threads, progress=progress)
+        cut, rounding = min(graph.radius, threshold), raw.provenance.rounding
+        # Some point is next to all others: from there on the complex is a cone, and nothing is left to be born or die.
+        censored = not raw.provenance.result.complete
         certificate = dataclasses.replace(
             self.certificate(raw.engine, array_digest(graph.distances), rounding, censored=censored),
             valid_to=max(0.0, cut - rounding) if censored else math.inf,
         )
         return Diagrams.from_bars(
             raw.bars,
-            censored_at=cut if censored else None,
+            # The radius in float32 can be longer than the radius.
+            censored_at=max(cut, raw.provenance.result.cut) if censored else None,
             certificate=certificate,
             n=graph.n,
             metric=graph.metric,
