@@ -5,15 +5,15 @@
     python benchmarks/calibrate.py limits            the same where no promise is made: nulls at and beyond their limits
     python benchmarks/calibrate.py uniform           p-values of the rotation null on Gaussian rows, thousands of tests
     python benchmarks/calibrate.py power             planted circles, tori and spheres
-    python benchmarks/calibrate.py speed             99 draws for one layer of 500 rows, and topo-interp demo
+    python benchmarks/calibrate.py speed             99 draws for one layer of 500 rows
     python benchmarks/calibrate.py coverage          what the bands of ti.bottleneck_bootstrap and ti.subsample_bands cover
 
 A report is what `ti.profile(..., ti.report_recipes(), significance=...)` tests: 3 sites x 3 metrics on 150 rows, 39 draws. It claims a
 loop when the smallest p after max-T is at most 0.05.
 
 With --out every finished run is a line of a CSV file, and an interrupted calibration goes on where it stopped; a run counts as done only
-if everything that decides it is the same: the version of the package, the null, the draws, the metrics, the data. Without --out
-all is measured anew, and nothing is kept.
+if everything that decides it is the same: the sources of the package and of the data, the null, the draws, the metrics. The rows of
+older states stay in the file, and are counted nowhere. Without --out all is measured anew, and nothing is kept.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import csv
 import functools
+import hashlib
 import json
 import multiprocessing
 import os
@@ -38,7 +39,7 @@ import numpy as np
 from scipy.stats import binom, chisquare, kstest
 
 import topo_interp as ti
-from topo_interp.demo import run_demo
+from topo_interp._sources import package_digest, sources_digest
 from topo_interp.progress import progress
 
 DRAWS, ALPHA = 39, 0.05
@@ -64,7 +65,9 @@ def noise_run(kind: str, run: int, metrics: str, draws: int, **_: str) -> dict[s
 
 
 def noise(arguments: argparse.Namespace) -> dict[str, float]:
-    return false_claims(loop_free.PROMISED, arguments)
+    start = time.perf_counter()
+    figures = false_claims(loop_free.PROMISED, arguments)
+    return figures | {"noise/seconds": time.perf_counter() - start}
 
 
 def limits(arguments: argparse.Namespace) -> dict[str, float]:
@@ -93,8 +96,7 @@ def false_claims(known: Iterable[str], arguments: argparse.Namespace) -> dict[st
         small, large = (float(kstest(even, "uniform", alternative=side).pvalue) for side in ("greater", "less"))
         seconds = np.mean([float(row["seconds"]) for row in mine])
         print(f"{kind:30s} {len(mine):5d} {claims:13d} {allowed:8d} {small:11.3f} {large:11.3f} {seconds:8.2f}")
-        name = f"calibrate/{'quick/' if arguments.quick else ''}{kind}"
-        figures |= {f"{name}/false_claims": claims, f"{name}/uniform_p_small": small, f"{name}/uniform_p_large": large}
+        figures |= {f"{kind}/false_claims": claims, f"{kind}/uniform_p_small": small, f"{kind}/uniform_p_large": large}
     return figures
 
 
@@ -137,7 +139,7 @@ def uniform(arguments: argparse.Namespace) -> dict[str, float]:
         small, large = (kstest(even, "uniform", alternative=side).pvalue for side in ("greater", "less"))
         chi = chisquare(counts).pvalue
         print(f"{n:4d} {d:4d} {len(mine):6d}  {' '.join(f'{count:5d}' for count in counts)}  {chi:6.3f}  {small:10.3f}  {large:10.3f}")
-        figures[f"calibrate/uniform/{n}x{d}/smallest_p"] = min(chi, small, large)
+        figures[f"uniform/{n}x{d}/smallest_p"] = min(chi, small, large)
     return figures
 
 
@@ -167,9 +169,10 @@ def _circle(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 SHAPES = ("circle", "two circles", "torus", "sphere")
-WIDTHS = (50, 768)
-# Noise as the floor sqrt(2 d) sigma in units of the radius: the same difficulty in every width.
-FLOORS = (1.0, 2.0, 3.0)
+# Noise as the floor sqrt(2 d) sigma in units of the radius, by dimension: a squared distance varies by floor^2 sqrt(2 / d), so that
+# the floors from all found to nearly none found are higher where there are more dimensions.
+FLOORS = {50: (1.0, 2.0, 3.0), 768: (3.0, 4.0, 5.0)}
+LEVELS = ("low", "middle", "high")
 SIZES = {"circle": (50, 100, 200), "two circles": (50, 100, 200), "torus": (50, 100, 200), "sphere": (30, 50, 80)}
 
 
@@ -188,7 +191,7 @@ def power(arguments: argparse.Namespace) -> dict[str, float]:
     same = decided(DRAWS, ti.nulls.matched_gaussian())
     jobs = [
         {"shape": shape, "d": d, "floor": floor, "n": n, "run": run, **same}
-        for run in range(runs) for shape in shapes for d in WIDTHS for floor in FLOORS for n in SIZES[shape]
+        for run in range(runs) for shape in shapes for d, floors in FLOORS.items() for floor in floors for n in SIZES[shape]
     ]  # fmt: skip
     rows = resumed("power", jobs, power_run, arguments)
     found: dict[tuple[str, ...], list[int]] = {}
@@ -198,14 +201,14 @@ def power(arguments: argparse.Namespace) -> dict[str, float]:
     print(f"\npower at p <= {ALPHA:g}, {DRAWS} draws, {runs} runs each; noise floor in radii\n")
     print(f"{'shape':12s} {'d':>4s} {'floor':>6s}  " + "  ".join(f"{'n':>9s}" for _ in range(3)))
     for shape in shapes:
-        for floor in FLOORS:
+        for level, name in enumerate(LEVELS):
             together = []
-            for d in WIDTHS:
-                cells = {n: found[shape, str(d), str(floor), str(n)] for n in SIZES[shape]}
+            for d, floors in FLOORS.items():
+                cells = {n: found[shape, str(d), str(floors[level]), str(n)] for n in SIZES[shape]}
                 shares = "  ".join(f"{n:4d}:{np.mean(cell):4.2f}" for n, cell in cells.items())
-                print(f"{shape:12s} {d:4d} {floor:6.2f}  {shares}")
+                print(f"{shape:12s} {d:4d} {floors[level]:6.2f}  {shares}")
                 together += [hit for cell in cells.values() for hit in cell]
-            figures[f"calibrate/{'quick/' if arguments.quick else ''}power/{shape.replace(' ', '_')}/floor_{floor:g}"] = float(np.mean(together))
+            figures[f"power/{shape.replace(' ', '_')}/noise_{name}"] = float(np.mean(together))
     return figures
 
 
@@ -236,7 +239,7 @@ def coverage(arguments: argparse.Namespace) -> dict[str, float]:
         mine = [row for row in rows if float(row["noise"]) == noise]
         for band in ("bootstrap", "subsample"):
             share = float(np.mean([float(row["error"]) <= float(row[band]) for row in mine]))
-            figures[f"calibrate/coverage/{band}/noise{noise}"] = share
+            figures[f"coverage/{band}/noise{noise}"] = share
             print(f"noise {noise:4.2f}  {band:10s} {share:5.3f}")
     return figures
 
@@ -245,7 +248,7 @@ def coverage(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def speed(arguments: argparse.Namespace) -> dict[str, float]:
-    """One layer of 500 rows, Euclidean, 99 draws; and the demonstration, whose last checkpoint is tested with 39 draws."""
+    """One layer of 500 rows, Euclidean, 99 draws."""
     seconds = []
     for seed in range(1 if arguments.quick else 3):
         x = np.random.default_rng(seed).normal(size=(500, 768)).astype(np.float32)
@@ -253,11 +256,7 @@ def speed(arguments: argparse.Namespace) -> dict[str, float]:
         ti.significance(x, ti.Rips(), LOOP, null=ti.nulls.matched_gaussian(), draws=99, seed=seed, n_jobs=arguments.jobs)
         seconds.append(time.perf_counter() - start)
     print(f"500 rows in R^768, 99 draws, {arguments.jobs} jobs: {np.median(seconds):.1f} s (median of {len(seconds)})")
-    start = time.perf_counter()
-    run_demo(arguments.out / "demo", progress=False)
-    demo = time.perf_counter() - start
-    print(f"topo-interp demo: {demo:.1f} s")
-    return {"calibrate/speed/500_rows_99_draws_seconds": float(np.median(seconds)), "calibrate/speed/demo_seconds": demo}
+    return {"speed/500_rows_99_draws_seconds": float(np.median(seconds))}
 
 
 # ------------------------------------------------------------------------------------------------------- running
@@ -265,7 +264,14 @@ def speed(arguments: argparse.Namespace) -> dict[str, float]:
 
 def decided(draws: int, null: Any = None) -> Job:
     """What decides the result of a run besides its data."""
-    return {"draws": draws, "null": "" if null is None else null.to_json(), "version": ti.__version__}
+    return {"draws": draws, "null": "" if null is None else null.to_json(), "version": version()}
+
+
+@functools.lru_cache(maxsize=1)
+def version() -> str:
+    """The package's version, with a digest of what runs: the package, its extension, and the two files that make the data."""
+    parts = package_digest(), sources_digest(Path(__file__)), sources_digest(Path(loop_free.__file__))
+    return f"{ti.__version__}+{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
 
 
 def resumed(name: str, jobs: list[Job], run: Callable[..., dict[str, Any]], arguments: argparse.Namespace) -> list[dict[str, str]]:
@@ -344,7 +350,8 @@ def main() -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         arguments.out = arguments.out or Path(folder)
-        figures = MEASURES[arguments.what](arguments)
+        found = MEASURES[arguments.what](arguments)
+    figures = {f"calibrate/{'quick/' if arguments.quick else ''}{name}": value for name, value in found.items()}
     print(f"\n{time.perf_counter() - start:.0f} s, {arguments.jobs} jobs")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1))

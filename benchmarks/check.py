@@ -2,7 +2,8 @@
 
 floors.toml holds one row per figure. A benchmark script writes its figures with `--json PATH`; scripts measure medians, and
 ratios within one run, because absolute times on a shared machine say little. Exit code 1 when a promise is missed. A floor with
-`needs = "cuda"` is not measured where there is no CUDA device, which its line and the last line say.
+`needs = "cuda"` is not measured where there is no CUDA device, and one with `needs = "--long"`, whose command takes a quarter of an hour,
+only with that option; its line and the last lines say so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 try:
     import tomllib
@@ -22,14 +25,14 @@ except ModuleNotFoundError:  # Python 3.10
 HERE = Path(__file__).resolve().parent
 
 
-def judge(floors: list[dict], measured: dict[str, float], *, device: bool = True) -> tuple[list[str], bool]:
-    """One line per floor, and whether all are kept. A figure that was not measured is a miss, unless it needs a CUDA device
-    and there is none: then it is neither kept nor missed, and its line says so."""
+def judge(floors: list[dict], measured: dict[str, float], missing: Mapping[str, str] = MappingProxyType({})) -> tuple[list[str], bool]:
+    """One line per floor, and whether all are kept. A figure that was not measured is a miss, unless it needs what is missing
+    (a need and the reason): then it is neither kept nor missed, and its line says so."""
     lines, kept = [], True
     for floor in floors:
         name, value = floor["name"], measured.get(floor["name"])
-        if floor.get("needs") == "cuda" and not device:
-            lines.append(f"----  {name:58s} not measured: no CUDA device   promised {_promise(floor)}")
+        if floor.get("needs") in missing:
+            lines.append(f"----  {name:58s} not measured: {missing[floor['needs']]}   promised {_promise(floor)}")
             continue
         ok = value is not None and value <= floor.get("at_most", float("inf")) and value >= floor.get("at_least", float("-inf"))
         kept &= ok
@@ -57,6 +60,7 @@ def has_device() -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="just the floors whose name contains this")
+    parser.add_argument("--long", action="store_true", help="also the floors whose command takes a quarter of an hour")
     arguments = parser.parse_args()
     floors = tomllib.loads((HERE / "floors.toml").read_text())["floor"]
     for floor in floors:
@@ -66,8 +70,10 @@ def main() -> None:
     if not floors:
         sys.exit(f"no floor's name contains {arguments.only!r}")
     measured: dict[str, float] = {}
-    device = any(floor.get("needs") == "cuda" for floor in floors) and has_device()
-    here = [floor for floor in floors if device or floor.get("needs") != "cuda"]
+    missing = {} if arguments.long else {"--long": "ask for it with --long"}
+    if any(floor.get("needs") == "cuda" for floor in floors) and not has_device():
+        missing["cuda"] = "no CUDA device"
+    here = [floor for floor in floors if floor.get("needs") not in missing]
     for command in dict.fromkeys(floor["command"] for floor in here):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "figures.json"
@@ -76,10 +82,12 @@ def main() -> None:
             subprocess.run([sys.executable, str(HERE / script), *rest, "--json", str(out)], check=False)
             if out.exists():
                 measured |= promised(floors, command, json.loads(out.read_text()))
-    lines, kept = judge(floors, measured, device=device)
+    lines, kept = judge(floors, measured, missing)
     print("\n".join(lines))
-    if len(here) < len(floors):
-        print(f"{len(floors) - len(here)} of {len(floors)} promises were not measured: no CUDA device")
+    for need, reason in missing.items():
+        count = sum(floor.get("needs") == need for floor in floors)
+        if count:
+            print(f"{count} of {len(floors)} promises were not measured: {reason}")
     sys.exit(0 if kept else 1)
 
 

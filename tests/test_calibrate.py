@@ -72,15 +72,35 @@ def test_a_run_is_done_only_if_all_that_decides_it_is_the_same(calibrate, tmp_pa
         assert len(list(csv.DictReader(stream))) == 6
 
 
+@pytest.mark.parametrize("changed", ["package_digest", "sources_digest"])
+def test_runs_of_other_sources_are_not_taken_for_done(calibrate, monkeypatch, changed):
+    calibrate.version.cache_clear()
+    now = calibrate.version()
+    assert now.startswith(f"{ti.__version__}+") and calibrate.decided(9)["version"] == now
+    monkeypatch.setattr(calibrate, changed, lambda *_: "as after a change of a module")
+    calibrate.version.cache_clear()
+    assert calibrate.decided(9)["version"] != now
+    calibrate.version.cache_clear()
+
+
 def test_every_floor_of_the_calibration_is_measured_anew():
     tomllib = pytest.importorskip("tomllib")
     floors = tomllib.loads((BENCHMARKS / "floors.toml").read_text())["floor"]
     commands = {floor["command"] for floor in floors if floor["command"].startswith("calibrate.py")}
-    assert commands == {f"calibrate.py {form}" for form in ("noise --quick", "power --quick", "uniform --quick", "speed")}
+    assert commands == {f"calibrate.py {form}" for form in ("noise", "noise --quick", "power --quick", "uniform --quick", "speed")}
     assert not any("--out" in command for command in commands)
     names = {floor["name"] for floor in floors}
     for kind in ("gaussian", "spectrum", "crossed", "clustered", "random_mlp", "random_minilm"):
-        assert {f"calibrate/quick/{kind}/{figure}" for figure in ("false_claims", "uniform_p_small", "uniform_p_large")} <= names
+        for form in ("", "quick/"):
+            assert {f"calibrate/{form}{kind}/{figure}" for figure in ("false_claims", "uniform_p_small", "uniform_p_large")} <= names
+
+
+def test_the_figures_of_the_short_form_have_names_of_their_own(calibrate, monkeypatch, tmp_path):
+    monkeypatch.setitem(calibrate.MEASURES, "uniform", lambda _: {"uniform/some": 1.0})
+    for options, name in (([], "calibrate/uniform/some"), (["--quick"], "calibrate/quick/uniform/some")):
+        monkeypatch.setattr(sys, "argv", ["calibrate.py", "uniform", *options, "--json", str(tmp_path / "figures.json")])
+        calibrate.main()
+        assert json.loads((tmp_path / "figures.json").read_text()) == {name: 1.0}
 
 
 @pytest.mark.alone
@@ -93,6 +113,7 @@ def test_forty_reports_of_one_metric_make_at_most_six_false_claims(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "calibrate.py"), "noise", "--quick", "--json", str(figures)]
     subprocess.run(command, check=True, cwd=tmp_path)
     found = json.loads(figures.read_text())
+    del found["calibrate/quick/noise/seconds"]
     assert len(found) == 18
     for name, value in found.items():
         assert value <= 6 if name.endswith("false_claims") else value >= 0.001, name

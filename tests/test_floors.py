@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -32,13 +33,28 @@ def test_judge_of_lower_bounds(check):
     assert not check["judge"]([floor], {"speedup": 24.9})[1]
 
 
-def test_what_needs_a_device_is_neither_kept_nor_missed_without_one(check):
-    floors = [{"name": "a", "at_most": 1.0, "needs": "cuda"}, {"name": "b", "at_most": 1.0}]
-    lines, kept = check["judge"](floors, {"b": 1.0}, device=False)
-    assert kept and "not measured: no CUDA device" in lines[0] and lines[1].startswith("ok")
-    assert not check["judge"](floors, {"b": 2.0}, device=False)[1]
-    lines, kept = check["judge"](floors, {"b": 1.0}, device=True)
+@pytest.mark.parametrize("need", ["cuda", "--long"])
+def test_what_needs_what_is_missing_is_neither_kept_nor_missed(check, need):
+    floors = [{"name": "a", "at_most": 1.0, "needs": need}, {"name": "b", "at_most": 1.0}]
+    lines, kept = check["judge"](floors, {"b": 1.0}, {need: "the reason"})
+    assert kept and "not measured: the reason" in lines[0] and lines[1].startswith("ok")
+    assert not check["judge"](floors, {"b": 2.0}, {need: "the reason"})[1]
+    lines, kept = check["judge"](floors, {"b": 1.0}, {"another": "the reason"})
     assert not kept and lines[0].startswith("MISS")
+
+
+def test_long_floors_are_measured_only_when_asked(tmp_path, monkeypatch, capsys):
+    shutil.copy(BENCHMARKS / "check.py", tmp_path)
+    for name in ("quick", "long"):
+        (tmp_path / f"{name}.py").write_text(f"""import sys; open(sys.argv[-1], "w").write('{{"{name}": 1}}')""")
+    (tmp_path / "floors.toml").write_text(
+        '[[floor]]\nname = "quick"\ncommand = "quick.py"\nat_most = 1\n[[floor]]\nname = "long"\ncommand = "long.py"\nneeds = "--long"\nat_most = 0\n'
+    )
+    for options, code, words in (([], 0, "1 of 2 promises were not measured: ask for it with --long"), (["--long"], 1, "MISS  long")):
+        monkeypatch.setattr(sys, "argv", ["check.py", *options])
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path(str(tmp_path / "check.py"), run_name="__main__")
+        assert left.value.code == code and words in capsys.readouterr().out
 
 
 def test_a_figure_is_taken_from_its_own_command_only(check):
@@ -56,5 +72,5 @@ def test_every_floor_is_well_formed():
     assert len(set(names)) == len(names)
     for floor in floors:
         assert ("at_most" in floor) != ("at_least" in floor), floor
-        assert floor.get("needs", "cuda") == "cuda", floor
+        assert floor.get("needs", "cuda") in ("cuda", "--long"), floor
         assert (BENCHMARKS / floor["command"].split()[0]).is_file(), floor

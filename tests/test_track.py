@@ -16,6 +16,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp import track_cache
+from topo_interp._sources import sources_digest
 from topo_interp.comparison import drift
 from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.comparison.events import Lengths, changes, longest_bars, resampled_lengths
@@ -257,14 +258,14 @@ def test_the_cache_knows_the_sources(run, tmp_path, monkeypatch):
     for name, text in (("a", "one = 1"), ("b", "one = 2"), ("c", "one = 1")):
         (tmp_path / name / "part").mkdir(parents=True)
         (tmp_path / name / "part" / "module.py").write_text(text)
-    first, other, same = (track_cache.sources_digest(tmp_path / name) for name in "abc")
+    first, other, same = (sources_digest(tmp_path / name) for name in "abc")
     assert first == same != other
 
     def computed():
         return ti.track(run, RIPS, subsamples=0, drift=False, cache=tmp_path / "cache", progress=False).about["computed"]
 
     assert (computed(), computed()) == (6, 0)
-    monkeypatch.setattr(track_cache, "sources_digest", lambda folder: other)  # as after a change of a module
+    monkeypatch.setattr(track_cache, "package_digest", lambda: other)  # as after a change of a module
     assert (computed(), computed()) == (6, 0)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import math
@@ -16,7 +15,7 @@ import numpy as np
 
 from topo_interp._arguments import file_path
 from topo_interp._errors import InputError, TopoInterpError, error_message
-from topo_interp._native import build_info
+from topo_interp._sources import package_digest
 from topo_interp._writing import replaced
 from topo_interp.arrays import as_points
 from topo_interp.comparison._subsamples import subsamples_of
@@ -53,22 +52,12 @@ class Cache:
         """Where the result lies that these parts define, together with the sources of the package and of its extension."""
         if self.folder is None:
             return None
-        parts = (kind, *parts, build_info()["source_hash"], sources_digest(Path(__file__).parent))
+        parts = (kind, *parts, package_digest())
         return self.folder / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}.{kind}"
 
     def stored(self, path: Path | None) -> bool:
         """Whether the result may be read."""
         return self.read and path is not None and path.is_file()
-
-
-@functools.lru_cache(maxsize=1)
-def sources_digest(folder: Path) -> str:
-    """SHA-256 of a package's Python files, read once: its version alone would keep what an older state of it computed."""
-    state = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        content = path.read_bytes()
-        state.update(f"{path.relative_to(folder).as_posix()} {len(content)} ".encode() + content)
-    return state.hexdigest()
 
 
 def opened(folder: str | os.PathLike[str] | None, read: bool) -> Cache:
