@@ -12,8 +12,11 @@ WHEEL ?= .
 SOURCES := pyproject.toml constraints.txt $(shell find topo_interp cpp_ext -type f -not -name '*.pyc' 2>/dev/null)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # Two processes; one that has nothing left takes tests of the other.
 SIDE_BY_SIDE = -n 2 --dist worksteal
+# pytest's exit code 5: no test is left, which is no fault where PYTEST_ARGS chose among them.
+NONE_CHOSEN = [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
 # Without the CUDA module unless asked: CMake's option, OFF, AUTO (where nvcc is found) or ON (fail without).
 export TOPO_INTERP_CUDA ?= OFF
 
@@ -24,8 +27,8 @@ demo: $(VENV)/.installed
 
 # The console script, not `python -m pytest`: the latter would put the source folder first on the import path.
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone" --junitxml=build/junit.xml $(PYTEST_ARGS) tests
-	$(BIN)/pytest -m alone --junitxml=build/junit-alone.xml $(PYTEST_ARGS) tests || [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not alone" --junitxml=build/junit.xml $(PYTEST_ARGS) tests || $(NONE_CHOSEN)
+	$(BIN)/pytest -m alone --junitxml=build/junit-alone.xml $(PYTEST_ARGS) tests || $(NONE_CHOSEN)
 	$(BIN)/pytest --junitxml=build/junit-doctest.xml --doctest-modules --pyargs topo_interp
 
 test-fast: $(VENV)/.installed-dev
@@ -122,7 +125,7 @@ notebooks-long: $(VENV)/.installed-dev
 	$(BIN)/python notebooks/long/learning_to_add.py
 
 bench-check: $(VENV)/.installed-bench
-	$(BIN)/python benchmarks/check.py
+	$(BIN)/python benchmarks/check.py $(BENCH_ARGS)
 
 lint: $(VENV)/bin/python
 	$(INSTALL) ruff
