@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp import InputError, SealError
+from topo_interp.activations import split as split_module
 
 
 def store(n: int = 60, d: int = 5, grouped: bool = False, seed: int = 0):
@@ -31,11 +35,11 @@ def claim(site: str, draws: int = 19) -> ti.Claim:
 def test_the_halves_are_disjoint_fixed_and_together_everything():
     s = store()
     one, two = s.split(0.5, seed=1), s.split(0.5, seed=1)
-    explored = set(one.explore.rows.index)
-    assert explored == set(two.explore.rows.index) and len(explored) == 30
-    assert explored != set(s.split(0.5, seed=2).explore.rows.index)
+    explored = set(one.rows.index)
+    assert explored == set(two.rows.index) and len(explored) == 30
+    assert explored != set(s.split(0.5, seed=2).rows.index)
     assert explored | set(one._sealed.rows.index) == set(range(60)) and len(one._sealed.rows) == 30
-    assert len(s.split(0.25).explore.rows) == 45
+    assert len(s.split(0.25).rows) == 45
 
 
 def test_a_split_is_a_mapping_of_the_explored_half():
@@ -49,7 +53,7 @@ def test_rows_of_a_group_stay_together():
     with pytest.raises(InputError, match="by='template'"):
         s.split()
     halves = s.split(by="word")
-    words = set(halves.explore.rows["word"]), set(halves._sealed.rows["word"])
+    words = set(halves.rows["word"]), set(halves._sealed.rows["word"])
     assert not words[0] & words[1] and len(words[0]) == len(words[1]) == 5
 
 
@@ -87,6 +91,53 @@ def test_the_log_on_disk_remembers_the_opening(tmp_path):
     assert third.opened and "opened; 1 tests tried" in repr(third)
     with pytest.raises(SealError, match="opened before"):
         ti.confirm(claim("circle"), third)
+
+
+def test_two_splits_of_one_log_open_the_seal_once(tmp_path):
+    log = tmp_path / "split.jsonl"
+    one, two = store().split(log=log), store().split(log=log)
+    ti.explore(claim("circle"), one)
+    ti.confirm(claim("circle"), one)
+    assert two.opened and two.explored == 1 and list(two.tried()["half"]) == ["explored", "sealed"]
+    with pytest.raises(SealError, match="opened before"):
+        ti.confirm(claim("circle"), two)
+
+
+def test_the_seal_is_locked_from_reading_to_writing(tmp_path, monkeypatch):
+    log, read = tmp_path / "split.jsonl", split_module._entries
+    splits = [store().split(log=log) for _ in range(4)]
+
+    def slowly(*given):
+        entries = read(*given)
+        time.sleep(0.05)
+        return entries
+
+    monkeypatch.setattr(split_module, "_entries", slowly)
+    opened = []
+
+    def open_one(halves):
+        with contextlib.suppress(SealError):
+            opened.append(halves.open_sealed([]))
+
+    threads = [threading.Thread(target=open_one, args=(halves,)) for halves in splits]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1 and log.read_text().count('"opened"') == 1
+
+
+def test_a_log_that_lost_entries_opens_nothing(tmp_path):
+    log = tmp_path / "split.jsonl"
+    halves = store().split(log=log)
+    halves.open_sealed([])
+    assert halves.opened
+    log.write_bytes(log.read_bytes().splitlines(keepends=True)[0])
+    with pytest.raises(SealError, match="has lost entries: 2 were there, now 1; restore the file"):
+        ti.confirm(claim("circle"), halves)
+    log.unlink()
+    with pytest.raises(SealError, match="has lost entries: 2 were there, now 0"):
+        halves.open_sealed([])
 
 
 def test_a_store_on_disk_has_its_log_beside_it_and_one_split(tmp_path):

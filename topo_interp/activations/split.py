@@ -38,44 +38,41 @@ class Split(Mapping[str, PointCloud]):
     >>> halves = ti.store_from_arrays({"ring": ti.shapes.circle(40)}).split(confirm=0.5, seed=0)
     >>> halves["ring"].points.shape, halves.opened
     ((20, 2), False)
-
-    Attributes:
-        explore: the half to look at, a store.
     """
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __init__(self, explore: ActivationStore, sealed: ActivationStore, journal: _Journal) -> None:
-        self.explore = explore
+    def __init__(self, explored: ActivationStore, sealed: ActivationStore, journal: _Journal) -> None:
+        self._explored = explored
         self._sealed = sealed
         self._journal = journal
 
     def __getitem__(self, site: str) -> PointCloud:
-        cloud = self.explore[site]
+        cloud = self._explored[site]
         _SPLITS[cloud] = self
         return cloud
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.explore)
+        return iter(self._explored)
 
     def __len__(self) -> int:
-        return len(self.explore)
+        return len(self._explored)
 
     def __repr__(self) -> str:
         state = "opened" if self.opened else "sealed"
-        rows = len(self.explore.rows), len(self._sealed.rows)
+        rows = len(self._explored.rows), len(self._sealed.rows)
         return f"Split({rows[0]} rows to explore, {rows[1]} {state}; {self.explored} tests tried)"
 
     @property
     def rows(self) -> pandas.DataFrame:
         """The row table of the explored half."""
-        return self.explore.rows
+        return self._explored.rows
 
     @property
     def info(self) -> Mapping[str, Any]:
         """How the store was made."""
-        return self.explore.info
+        return self._explored.info
 
     @property
     def log(self) -> str:
@@ -108,7 +105,7 @@ class Split(Mapping[str, PointCloud]):
 
         Where there are more sealed rows than explored ones, points are used again with a little noise.
         """
-        explored, labels = self.explore[site], self._sealed.rows
+        explored, labels = self._explored[site], self._sealed.rows
         points = np.resize(np.asarray(explored, dtype=np.float64), (len(labels), explored.shape[1]))
         again = np.arange(len(labels)) >= len(explored)
         points[again] += 0.01 * points.std(axis=0) * np.random.default_rng(0).standard_normal((again.sum(), points.shape[1]))
@@ -121,12 +118,11 @@ class Split(Mapping[str, PointCloud]):
         Raises:
             SealError: it has been opened before.
         """
-        if self.opened:
+        if not self._journal.add({"event": "opened", "claims": claims}, once=True):
             raise SealError(
                 "the sealed rows have been opened before; a second look is no confirmation: capture new rows, or report this "
                 "result as exploratory"
             )
-        self.note({"event": "opened", "claims": claims})
         return self._sealed
 
 
@@ -167,28 +163,63 @@ def split(
 
 
 class _Journal:
-    """Entries in memory, and in a file of JSON lines when there is one; entries are only ever added."""
+    """Entries in memory, or in a file of JSON lines that several splits and processes may share; entries are only ever added."""
 
     def __init__(self, path: Path | None, about: dict[str, Any]) -> None:
         self.path = path
-        self.entries: list[dict[str, Any]] = []
-        if path is not None:
-            with _usable(path):
-                text = path.read_bytes() if path.exists() else b""
-            self.entries = _entries(path, text)
-            if self.entries[:1] != [about] and not _line(about).startswith(text):
-                raise SealError(f"{path} is the log of another split; give another file name, or the same store, seed and shares")
+        self._about = about
+        self._kept: list[dict[str, Any]] = []  # where there is no file
+        self._known = 0
         if not self.entries:
-            self.add(about)
+            self.add(about, once=True)
 
-    def add(self, entry: dict[str, Any]) -> None:
-        if self.path is not None:
-            with _usable(self.path), self.path.open("a+b") as stream:
-                _mend(stream)
-                stream.write(_line(entry))
-                stream.flush()
-                os.fsync(stream.fileno())
-        self.entries.append(entry)
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """What the log holds now: another process may have added to it."""
+        if self.path is None:
+            return self._kept
+        with _usable(self.path):
+            text = self.path.read_bytes() if self.path.exists() else b""
+        return self._entries_of(self.path, text)
+
+    def add(self, entry: dict[str, Any], *, once: bool = False) -> bool:
+        """Whether the entry was added: with ``once`` it is not where there is one of the same event."""
+        if self.path is None:
+            added = not (once and _among(entry, self._kept))
+            self._kept += [entry] if added else []
+            return added
+        with _usable(self.path), self.path.open("a+b") as stream:
+            _lock(stream)
+            stream.seek(0)
+            text = stream.read()
+            if once and _among(entry, self._entries_of(self.path, text)):
+                return False
+            _mend(stream, text)
+            stream.write(_line(entry))
+            stream.flush()
+            os.fsync(stream.fileno())
+        return True
+
+    def _entries_of(self, path: Path, text: bytes) -> list[dict[str, Any]]:
+        entries = _entries(path, text)
+        if entries[:1] != [self._about] and not _line(self._about).startswith(text):
+            raise SealError(f"{path} is the log of another split; give another file name, or the same store, seed and shares")
+        if len(entries) < self._known:
+            raise SealError(f"{path} has lost entries: {self._known} were there, now {len(entries)}; restore the file")
+        self._known = len(entries)
+        return entries
+
+
+def _among(entry: dict[str, Any], entries: list[dict[str, Any]]) -> bool:
+    return any(old["event"] == entry["event"] for old in entries)
+
+
+def _lock(stream: IO[bytes]) -> None:
+    """Keep others from writing until the file is closed; Windows and some network folders have no such lock."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def _line(entry: dict[str, Any]) -> bytes:
@@ -208,33 +239,27 @@ def _usable(path: Path) -> Iterator[None]:
 
 def _entries(path: Path, text: bytes) -> list[dict[str, Any]]:
     """The lines of a log, without a last one whose writing was interrupted."""
-    out: list[dict[str, Any]] = []
     *lines, last = text.split(b"\n")
-    for number, line in enumerate([*lines, last] if _is_entry(last) else lines, 1):
-        if not _is_entry(line):
-            raise InputError(f"line {number} of {path} is no entry of a log: restore the file, or give another one, log='...'")
-        out.append(json.loads(line))
-    return out
+    entries = [_entry(line) for line in lines]
+    if None in entries:
+        raise InputError(
+            f"line {entries.index(None) + 1} of {path} is no entry of a log: restore the file, or give another one, log='...'"
+        )
+    return [entry for entry in (*entries, _entry(last)) if entry is not None]
 
 
-def _is_entry(line: bytes) -> bool:
+def _entry(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
     except ValueError:
-        return False
-    return isinstance(entry, dict) and "event" in entry
+        return None
+    return entry if isinstance(entry, dict) and "event" in entry else None
 
 
-def _mend(stream: IO[bytes]) -> None:
+def _mend(stream: IO[bytes], text: bytes) -> None:
     """End the file with a whole line, so that the next entry is none's continuation."""
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(max(size - 1, 0))
-    if stream.read(1) in (b"", b"\n"):
-        return
-    stream.seek(0)
-    text = stream.read()
     last = text[text.rfind(b"\n") + 1 :]
-    if _is_entry(last):
+    if _entry(last) is not None:
         stream.write(b"\n")
     else:
-        stream.truncate(size - len(last))
+        stream.truncate(len(text) - len(last))
