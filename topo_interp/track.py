@@ -20,6 +20,7 @@ from topo_interp.homology.rips import Rips
 from topo_interp.inference.pipeline import job_count, run_jobs
 from topo_interp.profile import Profile, SiteResult, about_now, about_store, html_table, read_site
 from topo_interp.profile_inputs import named_recipes
+from topo_interp.profile_significance import note_tried
 from topo_interp.progress import progress as progress_line
 from topo_interp.track_cache import Plan, opened, pair_result, site_result
 from topo_interp.track_drift import drift_frame, references
@@ -281,6 +282,8 @@ def track(
             computed += new
             line.advance()
             line.update(description=f"track drift of step {b}")
+    for step, found in results.items():
+        note_tried(stores[step], found, named, None)
     profiles = {
         step: Profile(tuple(found), MappingProxyType(named), MappingProxyType(about_store(ready[step])))
         for step, found in results.items()

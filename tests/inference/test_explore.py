@@ -172,6 +172,27 @@ def test_every_test_of_the_explored_half_is_in_the_log():
     assert halves.explored == 7 and ti.confirm(claim("circle"), halves).explored == 7
 
 
+@pytest.mark.parametrize("look", [
+    lambda halves, recipe: ti.match_cycles(halves, recipe),
+    lambda halves, recipe: [ti.prevalence(cloud, recipe, draws=10, seed=0) for cloud in halves.values()],
+    lambda halves, recipe: ti.profile(halves, recipe, progress=False),
+    lambda halves, recipe: ti.diff(halves, store().split(seed=1), recipe, draws=0, subsamples=0, progress=False),
+    lambda halves, recipe: ti.track({0: halves}, recipe, subsamples=0, progress=False),
+])  # fmt: skip
+def test_every_recipe_that_was_looked_at_is_in_the_log(look):
+    halves, recipe = store().split(seed=1), ti.Rips()
+    look(halves, recipe)
+    tried = halves.tried()
+    assert list(tried["site"]) == ["circle", "noise"] and set(tried["recipe"]) == {recipe.to_json()} and tried["p_value"].isna().all()
+    assert halves.explored == 0
+
+
+def test_the_recipe_of_a_zigzag_is_in_the_log():
+    halves, graphs = store().split(seed=1), ti.NeighborGraphs(k=3)
+    ti.zigzag(halves, graphs)
+    assert set(halves.tried()["recipe"]) == {graphs.to_json()} and len(halves.tried()) == 2
+
+
 @pytest.mark.parametrize("change", [{"seed": 5}, {"confirm": 0.4}, {"by": "word"}])
 def test_a_log_belongs_to_one_split(tmp_path, change):
     log = tmp_path / "split.jsonl"

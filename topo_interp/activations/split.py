@@ -34,6 +34,9 @@ _SPLITS: weakref.WeakKeyDictionary[PointCloud, Split] = weakref.WeakKeyDictionar
 class Split(Mapping[str, PointCloud]):
     """A mapping from sites to the clouds of the explored half, made by :meth:`ActivationStore.split`.
 
+    Its log has what tests, profiles, tracks, diffs, :func:`zigzag`, :func:`match_cycles` and :func:`prevalence` computed of these
+    clouds; what is computed of one by hand, as ``ti.Rips()(halves["ring"])``, it does not have.
+
     >>> import topo_interp as ti
     >>> halves = ti.store_from_arrays({"ring": ti.shapes.circle(40)}).split(confirm=0.5, seed=0)
     >>> halves["ring"].points.shape, halves.opened

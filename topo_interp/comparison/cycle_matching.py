@@ -22,6 +22,7 @@ from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.landmark_rips import diagrams_on
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.same_loop import Loops, Verdict, agreement, loops_recipe
+from topo_interp.inference.trial_log import note_looks
 
 if TYPE_CHECKING:
     import networkx
@@ -283,6 +284,7 @@ def match_cycles(
                 if result.verdict is not Verdict.DIFFERENT:
                     matches.append(LoopMatch(a, b, result.verdict.value, result.level, result.until))
         before, earlier = found, later
+    note_looks(clouds.values(), recipe)
     return CycleMatches(steps, tuple(bars), tuple(matches), n, recipe, min_persistence)
 
 

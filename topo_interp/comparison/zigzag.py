@@ -21,6 +21,7 @@ from topo_interp.homology.flag_complex import FlagComplex, flag_complex, triangl
 from topo_interp.homology.zigzag_module import HomologyBasis, intervals_of
 from topo_interp.inference.estimate import monte_carlo_p
 from topo_interp.inference.nulls import Null, draw_rng
+from topo_interp.inference.trial_log import note_looks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,6 +227,7 @@ def zigzag(
         _check_null(clouds, null)
     budget = free_bytes() // 2 if memory is None else parse_bytes(memory)
     intervals, edges, triangles = _intervals(list(clouds.values()), n, recipe, budget)
+    note_looks(clouds.values(), recipe)
     found = Zigzag(tuple(clouds), *intervals.T, edges, triangles, recipe)
     if null is None:
         return found

@@ -16,6 +16,7 @@ from topo_interp.homology.same_loop import Loops, Verdict, agreement, loops_reci
 from topo_interp.inference.bands import independent_points
 from topo_interp.inference.estimate import clopper_pearson
 from topo_interp.inference.nulls import draw_rng
+from topo_interp.inference.trial_log import note_looks
 
 if TYPE_CHECKING:
     import pandas
@@ -167,6 +168,7 @@ def prevalence(
             ambiguous[k] += not same and Verdict.AMBIGUOUS in verdicts
             affinity[k] += max((_affinity(whole, bar, part, other) for other in same), default=0.0)
     unit = scale or 1.0
+    note_looks([cloud], recipe)
     return Prevalence(
         bars=chosen,
         birth=whole.births[chosen] / unit,

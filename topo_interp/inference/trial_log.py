@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from topo_interp._value import Value
@@ -10,7 +10,7 @@ from topo_interp.activations.split import split_of
 from topo_interp.inference.nulls import Null
 from topo_interp.inference.pipeline import name_of
 
-__all__ = ["log_entry", "note_test"]
+__all__ = ["log_entry", "note_looks", "note_test"]
 
 
 def log_entry(
@@ -55,3 +55,9 @@ def note_test(clouds: Sequence[Any], site: str, *what: Any) -> None:
     splits = {id(split): split for split in map(split_of, clouds) if split is not None}
     for split in splits.values():
         split.note(log_entry("explored", site or getattr(clouds[0], "site", ""), *what))
+
+
+def note_looks(clouds: Iterable[Any], recipe: Any) -> None:
+    """Write what was computed of each of these clouds, without a test, into the log of the split that it comes from, if from one."""
+    for cloud in clouds:
+        note_test([cloud], "", recipe)
