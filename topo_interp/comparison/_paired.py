@@ -11,7 +11,6 @@ import numpy as np
 from topo_interp._arguments import checked_subsamples, whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
-from topo_interp.certificate import Certificate
 from topo_interp.comparison._subsamples import subsamples_of
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.metrics import Metric
@@ -59,7 +58,7 @@ class Comparison:
         n: number of rows; values of different n do not compare where the convention says so.
         convention: normalization, powers and units, in words.
         comparable_across_n: whether the expected value is free of n.
-        certificate: how far rounding can have moved the value; None where no bound is known.
+        error: how far rounding of the distances can have moved the value and both directions; None where no bound is known.
     """
 
     measure: str
@@ -71,7 +70,7 @@ class Comparison:
     comparable_across_n: bool
     interval: tuple[float, float] | None = None
     interval_method: str = "none: no subsamples were asked for"
-    certificate: Certificate | None = None
+    error: float | None = None
 
     def __sub__(self, other: Comparison) -> float:
         """The difference of two values; an error where they do not compare."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, readable
-from topo_interp.certificate import Certificate, Term
+from topo_interp.certificate import Term
 from topo_interp.comparison._paired import (
     Comparison,
     Properties,
@@ -34,18 +35,20 @@ _QUANTILE = 0.9
 _UNIT = f"divided by the {_QUANTILE} quantile of the full matrix"
 
 
-def _normalized(first: DistanceMatrix, second: DistanceMatrix, needed_by: str) -> tuple[DistanceMatrix, DistanceMatrix]:
-    """Both in units of the 0.9 quantile of their full square matrix."""
-    out = []
+def _normalized(first: DistanceMatrix, second: DistanceMatrix, needed_by: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Both condensed, in units of the 0.9 quantile of their full square matrix, and how far an entry can be from the exact one."""
+    out, rounding = [], 0.0
     for name, matrix in zip("xy", (first, second), strict=True):
         unit = _full_quantile(matrix.condensed, matrix.n)
         if unit == 0:
             raise InputError(f"{needed_by} is not defined here: more than {_QUANTILE:.0%} of the distances of {name} are 0")
-        # One rounding of the quotient, beside that of the distance itself.
-        scaled = matrix.condensed / np.float32(unit)
-        largest = float(scaled.max())
-        out.append(DistanceMatrix(scaled, matrix.n, "precomputed", matrix.rounding / unit + 2.0**-24 * largest))
-    return out[0], out[1]
+        out.append(matrix.condensed / np.float32(unit))
+        # With distances within r, so is their quantile q: |w / q - w' / q'| <= (1 + w' / q') r / (q' - r). The rounding of the unit
+        # and that of the quotient, to float32 both, are together one of 2^-23.
+        largest = float(matrix.condensed.max()) / unit
+        of_both = (1 + largest) * matrix.rounding / (unit - matrix.rounding) if matrix.rounding < unit else math.inf
+        rounding = max(rounding, of_both + 2.0**-23 * largest)
+    return out[0], out[1], rounding
 
 
 def _require_memory(n: int, max_dim: int, needed_by: str) -> None:
@@ -103,21 +106,22 @@ def cross_barcode(x: Any, y: Any, *, metric: str = "euclidean", max_dim: int = 1
     """
     pair = paired_matrices(x, y, metric, at_least=3, needed_by="cross_barcode")
     _require_memory(pair[0].n, max_dim, "cross_barcode")
-    return _cross_barcode(*_normalized(*pair, "cross_barcode"), max_dim)
+    first, second, rounding = _normalized(*pair, "cross_barcode")
+    found = _cross_barcode(first, second, pair[0].n, max_dim)
+    return dataclasses.replace(found, certificate=dataclasses.replace(found.certificate, terms=(Term("rounding", rounding, rounding),)))
 
 
-def _cross_barcode(first: DistanceMatrix, second: DistanceMatrix, max_dim: int = 1) -> Diagrams:
-    n, rows = first.n, np.arange(first.n)
+def _cross_barcode(first: np.ndarray, second: np.ndarray, n: int, max_dim: int = 1) -> Diagrams:
+    rows = np.arange(n)
     condensed = np.zeros(2 * n * (2 * n - 1) // 2, dtype=np.float32)
     start = 0
     for i in range(n):  # row i of the upper half: n - 1 - i zeros, then the cross block, which is row i of the square of w
         cross = start + n - 1 - i
-        condensed[cross : cross + i] = first.condensed[pair_position(rows[:i], i, n)]
-        condensed[cross + i + 1 : cross + n] = first.condensed[pair_position(i, rows[i + 1 :], n)]
+        condensed[cross : cross + i] = first[pair_position(rows[:i], i, n)]
+        condensed[cross + i + 1 : cross + n] = first[pair_position(i, rows[i + 1 :], n)]
         start = cross + n
-    condensed[start:] = np.minimum(first.condensed, second.condensed)
-    rounding = max(first.rounding, second.rounding)
-    return Rips("precomputed", max_dim=max_dim)(DistanceMatrix(condensed, 2 * n, "precomputed", rounding))
+    condensed[start:] = np.minimum(first, second)
+    return Rips("precomputed", max_dim=max_dim)(DistanceMatrix(condensed, 2 * n))
 
 
 def rtd(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed: int = 0) -> Comparison:
@@ -145,7 +149,7 @@ def rtd(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
 
     Error bound: along the straight path from the computed to the exact distances every pair of the reduction moves
     continuously, by at most the rounding at both ends, and there are at most as many pairs as edges m = n (2n - 1); the value
-    is within 2 m x rounding. That worst case is in the certificate; it is loose, since nearly all pairs keep length 0.
+    is within 2 m x rounding. That worst case is ``error``; it is loose, since nearly all pairs keep length 0.
     Cost: two exact H1 computations of 2n points, about 42 n^2 bytes.
     """
     first, second = paired_matrices(x, y, metric, at_least=3, needed_by="rtd")
@@ -154,13 +158,12 @@ def rtd(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
     _require_memory(n, 1, "rtd")
 
     def both(a: DistanceMatrix, b: DistanceMatrix) -> tuple[float, float, float]:
-        a, b = _normalized(a, b, "rtd")
-        bars = [_cross_barcode(*pair).finite(1) for pair in ((a, b), (b, a))]
+        one, two, rounding = _normalized(a, b, "rtd")
+        bars = [_cross_barcode(*pair, a.n).finite(1) for pair in ((one, two), (two, one))]
         forward, backward = (float(np.sum(pairs[:, 1] - pairs[:, 0])) for pairs in bars)
-        return forward, backward, 2.0 * n * (2 * n - 1) * max(a.rounding, b.rounding)
+        return forward, backward, 2.0 * n * (2 * n - 1) * rounding
 
     forward, backward, error = both(first, second)
-    certificate = Certificate(terms=(Term("rounding, worst case", error, error),), engine="total persistence")
     result = Comparison(
         "rtd",
         (forward + backward) / 2,
@@ -169,7 +172,7 @@ def rtd(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, seed:
         n,
         f"{metric_of(first, second)} {_UNIT}; degree 1; sum of lengths; mean of both directions",
         comparable_across_n=False,
-        certificate=certificate,
+        error=error,
     )
     return with_interval(result, lambda index: float(np.mean(both(first.take(index), second.take(index))[:2])), rows, seed)
 
@@ -195,6 +198,8 @@ def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, 
     Raises:
         InputError: different rows, fewer than three, or nearly all distances of a cloud are 0.
 
+    Error bound: each of the n - 1 edges of a tree moves by at most the rounding, in both trees of a difference: ``error`` is
+    2 (n - 1) x rounding.
     Cost: three spanning trees, O(n^2).
     """
     first, second = paired_matrices(x, y, metric, at_least=3, needed_by="rtd_lite")
@@ -202,10 +207,9 @@ def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, 
     rows = interval_rows(n, subsamples, seed, at_least=3, needed_by="rtd_lite")
 
     def both(a: DistanceMatrix, b: DistanceMatrix) -> tuple[float, float, float]:
-        a, b = _normalized(a, b, "rtd_lite")
-        joint = _tree_length(np.minimum(a.condensed, b.condensed))
-        error = 2.0 * (n - 1) * max(a.rounding, b.rounding)
-        return _tree_length(a.condensed) - joint, _tree_length(b.condensed) - joint, error
+        one, two, rounding = _normalized(a, b, "rtd_lite")
+        joint = _tree_length(np.minimum(one, two))
+        return _tree_length(one) - joint, _tree_length(two) - joint, 2.0 * (n - 1) * rounding
 
     forward, backward, error = both(first, second)
     result = Comparison(
@@ -216,7 +220,7 @@ def rtd_lite(x: Any, y: Any, *, metric: str = "euclidean", subsamples: int = 0, 
         n,
         f"{metric_of(first, second)} {_UNIT}; lengths of spanning trees; mean of both directions",
         comparable_across_n=False,
-        certificate=Certificate(terms=(Term("rounding", error, error),), engine="single linkage"),
+        error=error,
     )
     return with_interval(result, lambda index: float(np.mean(both(first.take(index), second.take(index))[:2])), rows, seed)
 

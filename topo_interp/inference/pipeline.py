@@ -34,9 +34,6 @@ _SHARED = 400
 # Two rows have one distance, which no rotation changes.
 _FEWEST_ROWS = 3
 
-# Of a result that says nothing about its errors.
-_UNKNOWN = Certificate(notes=("How far rounding can have moved this value is not known.",))
-
 # The clouds of one site: one, or the two of a paired comparison.
 Clouds = tuple[Any, ...]
 # A function and what it is called with.
@@ -110,8 +107,7 @@ class Pipeline:
             with _told(site, where, number), one_blas_thread():
                 found = run_recipe(stage.recipe, clouds, table, threads)
                 values = [finite(summary(found), name_of(summary)) for summary in stage.summaries]
-            certificate = getattr(found, "certificate", None) or _UNKNOWN
-            out.extend((value, certificate) for value in values)
+            out.extend((value, _certificate(found)) for value in values)
         return out
 
     def drawn(
@@ -191,6 +187,13 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
         # done again.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
         yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)
+
+
+def _certificate(found: Any) -> Certificate:
+    """That of the result; a comparison has at most a bound of its value, and other results say nothing about their errors."""
+    error = getattr(found, "error", None)
+    note = "How far rounding can have moved this value is not known." if error is None else f"Rounding moves the value by at most {error:.3g}."
+    return getattr(found, "certificate", None) or Certificate(notes=(note,))
 
 
 def run_recipe(
