@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,9 +103,9 @@ def test_grouped_rows_are_told_what_to_type(run, tmp_path):
 
 def test_a_profile_is_not_computed_again(run, store, tmp_path):
     run("report", store, "--out", tmp_path / "a.html", "--save", tmp_path / "a.profile", "--max-dim", 0)
-    for option in ("--metric chordal", "--null uniform_on_sphere", "--device cuda", "--seed 5", "--no-detect", "--steps centered"):
+    for option in ("--metric chordal", "--null uniform_on_sphere", "--device cuda", "--seed 0", "--max-dim 1", "--no-detect", "--steps centered"):
         code, _, err = run("report", tmp_path / "a.profile", "--out", tmp_path / "b.html", *option.split())
-        assert code == 1 and "is a profile, whose diagrams and tests are computed" in err
+        assert code == 1 and "is a profile, whose diagrams and tests are computed" in err and option.split()[0] in err.split("others with")[1]
     assert not (tmp_path / "b.html").exists()
 
 
@@ -163,7 +164,12 @@ def test_info(run, store):
         (("report", "{store}", "--steps", "pca()"), "--steps 'pca()': "),
         (("report", "{store}", "--sites", "layer"), "matches nothing in the store"),
         (("report", "{store}", "--draws", "19", "--null", "foo"), "in brackets: \"matched_gaussian(within=['template'])\""),
-        (("report", "{store}", "--seed", "5"), "say how many draws, such as --draws 99"),
+        (("report", "{store}", "--seed", "5"), "--seed without draws computes nothing; say how many draws, such as --draws 99"),
+        (("track", "{store}", "--metrics", "empty.csv"), "'empty.csv' can not be read (EmptyDataError: No columns"),
+        (("track", "{store}", "--metrics", "latin.csv"), "give a CSV file in UTF-8 or a .parquet file, with a column 'step'"),
+        (("track", "{store}", "--metrics", "ragged.csv"), "'ragged.csv' can not be read (ParserError: "),
+        (("track", "{store}", "--metrics", "broken.parquet"), "'broken.parquet' can not be read (ArrowInvalid: "),
+        (("track", "{store}", "--metrics", "no-step.csv"), "has no column 'step'; its columns are loss"),
         (("cost", "{store}", "--landmarks", "many"), "in brackets: \"until_certified(bars=5, max_points=2000)\""),
         (("info", "no-such-store"), "no-such-store"),
         (("capture", "--model", "model", "--probe", "a:b", "--sites", "*", "--out", "x"), "the form is module:name"),
@@ -174,7 +180,11 @@ def test_info(run, store):
 )  # fmt: skip
 def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, arguments, words):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "incomplete.py").write_text("import no_such_package\n")
+    tables = {"empty.csv": b"", "latin.csv": b"step,loss\n0,\xe9\n", "ragged.csv": b"step\n0,1\n0,1,2\n", "broken.parquet": b"PAR", "no-step.csv": b"loss\n1\n"}
+    for name, content in tables.items():
+        (tmp_path / name).write_bytes(content)
     code, out, err = run(*(argument.replace("{store}", str(store)) for argument in arguments))
     assert code == 1 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1 and words in err
@@ -224,32 +234,34 @@ def test_objects_are_loaded_by_address(tmp_path, monkeypatch):
     (tmp_path / "loaded_here.py").write_text(
         "class A:\n    x = [1]\n\ndef f():\n    return 2\n\ndef g(k):\n    return k\n"
     )
-    monkeypatch.chdir(tmp_path)
-    before = list(sys.path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     assert loaded("loaded_here:A.x", "--probe") == [1] and loaded("loaded_here:f", "--probe") == 2
     assert type(loaded("loaded_here:A", "--model")).__name__ == "A"
     with pytest.raises(ti.InputError, match="can not be called without arguments .*'k'"):
         loaded("loaded_here:g", "--model")
-    assert sys.path == before
     del sys.modules["loaded_here"]
+
+
+def installed(*arguments, cwd):
+    """A call of the console script, which has no folder of the user's on its path, as ``python -m`` has."""
+    script = Path(sys.executable).with_name("topo-interp")
+    return subprocess.run([script, *arguments], cwd=cwd, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_a_null_finds_the_modules_of_the_current_folder(tmp_path):
+    (tmp_path / "mine.py").write_text("import numpy as np\n\ndef fresh(seed):\n    return np.random.default_rng(seed).normal(size=(20, 2))\n")
+    ti.store_from_arrays({"a": np.random.default_rng(9).normal(size=(20, 2))}).save(tmp_path / "a.acts")
+    options = ["--metric", "euclidean", "--draws", "19", "--no-detect", "--null", "reinitialized('mine:fresh')"]
+    done = installed("report", "a.acts", *options, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "layers.html").is_file()
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the file of the user took the place of a package')\n")
+    assert installed("info", "a.acts", cwd=tmp_path).returncode == 0
 
 
 def test_capture_end_to_end(tmp_path):
     (tmp_path / "small_model.py").write_text(MODULE)
-    run = [
-        sys.executable,
-        "-m",
-        "topo_interp.cli",
-        "capture",
-        "--probe",
-        "small_model:probe",
-        "--out",
-        "a.acts",
-    ]
-    done = subprocess.run(
-        [*run, "--model", "small_model:model", "--sites", "0", "--sites", "1", "--rows", "every_row"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+    run = ["capture", "--probe", "small_model:probe", "--out", "a.acts", "--model", "small_model:model", "--sites", "0", "--sites", "1"]
+    done = installed(*run, "--rows", "every_row", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "next: topo-interp report a.acts" in done.stdout
     store = ti.open_store(tmp_path / "a.acts")

@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 an error that the package names (one line on standard erro
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -156,6 +158,8 @@ for _command, _example in _COMMANDS.items():
 
 def main() -> None:
     """Entry point of ``topo-interp``."""
+    # For the modules that --model, --probe and --null name. Last, so that no file there takes the place of a package that is imported later.
+    sys.path.append(os.getcwd())
     app()
 
 

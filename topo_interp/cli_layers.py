@@ -58,6 +58,7 @@ def capture(
 
 
 def report(
+    context: typer.Context,
     store: Annotated[Path, typer.Argument(help="A store (folder), or a profile that --save wrote (file).")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("layers.html"),
     metric: Annotated[
@@ -109,16 +110,17 @@ def report(
     import topo_interp as ti
 
     writable_all(out, save)
+    # What the call names, by parameter, as it is typed.
+    given = {p.name: "/".join((*p.opts, *p.secondary_opts)) for p in context.command.params if context.get_parameter_source(p.name).name != "DEFAULT"}
     if store.is_file():
-        asked = (metric or None, steps or None, sites or None, threshold, null, max_dim, jobs, draws, seed, detect, device)
-        if asked != (None, None, None, None, None, 1, 1, 0, 0, True, "cpu"):
+        if computing := [option for name, option in given.items() if name not in ("store", "out", "title", "save", "quiet")]:
             raise InputError(
-                f"{str(store)!r} is a profile, whose diagrams and tests are computed; give the store to compute others"
+                f"{str(store)!r} is a profile, whose diagrams and tests are computed; give the store to compute others with {', '.join(computing)}"
             )
         found = ti.Profile.open(store)
     else:
-        if not draws and (null is not None or seed or not detect):
-            raise InputError("--null, --seed or --no-detect is given and --draws is not; say how many draws, such as --draws 99")
+        if testing := [given[name] for name in ("null", "seed", "detect") if name in given and not draws]:
+            raise InputError(f"{', '.join(testing)} without draws computes nothing; say how many draws, such as --draws 99")
         chance = None
         if draws:
             value = called(null or "matched_gaussian", NULLS, "--null")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import dataclasses
 import functools
 import importlib
 import inspect
-import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from topo_interp._errors import InputError
+from topo_interp._errors import InputError, error_message
 from topo_interp._writing import writable
 
 __all__ = ["METRICS", "NULLS", "SELECTORS", "STEPS", "Quiet", "called", "loaded", "recipes_of", "table_of", "writable_all"]
@@ -80,36 +77,25 @@ def loaded(address: str, option: str) -> Any:
         raise InputError(
             f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn"
         )
-    with _on_path(os.getcwd()):
-        try:
-            found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-        except ModuleNotFoundError as error:
-            ours = f"{module}.".startswith(f"{error.name}.")  # or what that module imports in turn
-            hint = f"run from the folder that holds {module.split('.')[0]}.py" if ours else f"{module} imports it: install it in this environment"
-            raise InputError(f"{option} {address!r}: {error}; {hint}") from None
-        except AttributeError as error:
-            raise InputError(f"{option} {address!r}: {error}") from None
-        # A torch module and a DataLoader are used as they are; classes and functions make one.
-        if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
-            try:
-                inspect.signature(found).bind()
-            except TypeError as error:
-                raise InputError(
-                    f"{option} {address!r} can not be called without arguments ({error}); "
-                    "write a function without arguments that returns what is needed"
-                ) from None
-            return found()
-        return found
-
-
-@contextlib.contextmanager
-def _on_path(folder: str) -> Any:
-    sys.path.insert(0, folder)
     try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):
-            sys.path.remove(folder)
+        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        ours = f"{module}.".startswith(f"{error.name}.")  # or what that module imports in turn
+        hint = f"run from the folder that holds {module.split('.')[0]}.py" if ours else f"{module} imports it: install it in this environment"
+        raise InputError(f"{option} {address!r}: {error}; {hint}") from None
+    except AttributeError as error:
+        raise InputError(f"{option} {address!r}: {error}") from None
+    # A torch module and a DataLoader are used as they are; classes and functions make one.
+    if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
+        try:
+            inspect.signature(found).bind()
+        except TypeError as error:
+            raise InputError(
+                f"{option} {address!r} can not be called without arguments ({error}); "
+                "write a function without arguments that returns what is needed"
+            ) from None
+        return found()
+    return found
 
 
 def table_of(path: Path) -> Any:
@@ -118,7 +104,12 @@ def table_of(path: Path) -> Any:
 
     if not path.is_file():
         raise InputError(f"--metrics {str(path)!r}: there is no such file")
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError, ImportError) as error:  # empty, broken, in another encoding; no permission; no pyarrow
+        raise InputError(
+            f"--metrics {str(path)!r} can not be read ({error_message(error)}): give a CSV file in UTF-8 or a .parquet file, with a column 'step'"
+        ) from None
     if "step" not in table:
         raise InputError(f"--metrics {str(path)!r} has no column 'step'; its columns are {', '.join(map(str, table.columns))}")
     return table
