@@ -136,14 +136,13 @@ double distortion(const Source<T>& source, Rows landmarks, Rows nearest, double 
 }
 
 template <class T>
-double excess(const Source<T>& distances, const Source<T>& smaller, int threads, nb::object progress) {
+nb::tuple differences(const Source<T>& d, const Source<T>& e, int threads, nb::object progress) {
   threads = thread_count(threads);
-  require(distances.distances->size() == smaller.distances->size(), "both sources have the same points");
-  double largest = 0;
-  run_interruptible(std::move(progress), [&](Control& control) {
-    largest = largest_excess(*distances.distances, *smaller.distances, threads, control);
-  });
-  return largest;
+  require(d.distances->size() == e.distances->size(), "both sources have the same points");
+  Differences largest;
+  run_interruptible(std::move(progress),
+                    [&](Control& control) { largest = largest_differences(*d.distances, *e.distances, threads, control); });
+  return nb::make_tuple(largest.above, largest.below);
 }
 
 template <class T>
@@ -163,7 +162,8 @@ void bind_for(nb::module_& m, const char* name) {
         "nearest"_a.noconvert(), "distances"_a.noconvert(), "threads"_a, "progress"_a.none() = nb::none());
   m.def("largest_distortion", &distortion<T>, "source"_a, "landmarks"_a.noconvert(), "nearest"_a.noconvert(), "up_to"_a, "threads"_a,
         "progress"_a.none() = nb::none());
-  m.def("largest_excess", &excess<T>, "distances"_a, "smaller"_a, "threads"_a, "progress"_a.none() = nb::none());
+  m.def("largest_differences", &differences<T>, "d"_a, "e"_a, "threads"_a, "progress"_a.none() = nb::none(),
+        "The largest D - E and the largest E - D over all pairs, each at least 0.");
   m.def(sizeof(T) == sizeof(float) ? "radius_graph_bytes_per_pair_float32" : "radius_graph_bytes_per_pair_float64",
         &radius_graph_bytes_per_pair<T>);
 }

@@ -146,16 +146,16 @@ double largest_distortion(const DistanceSource<T>& source, const std::vector<std
 }
 
 template <class T>
-double largest_excess(const DistanceSource<T>& distances, const DistanceSource<T>& smaller, int threads, Control& control) {
+Differences largest_differences(const DistanceSource<T>& d, const DistanceSource<T>& e, int threads, Control& control) {
   constexpr std::int64_t side = DistanceSource<T>::side;
-  const std::int64_t n = distances.size(), blocks = (n + side - 1) / side;
-  std::vector<TileWorker<T>> wide = tile_workers(distances, threads), narrow = tile_workers(smaller, threads);
-  std::vector<double> largest(static_cast<std::size_t>(threads), 0.0);
+  const std::int64_t n = d.size(), blocks = (n + side - 1) / side;
+  std::vector<TileWorker<T>> of_d = tile_workers(d, threads), of_e = tile_workers(e, threads);
+  std::vector<Differences> found(static_cast<std::size_t>(threads));
   control.done.store(0);
   control.total.store(blocks);
   parallel_for(threads, blocks, control, [&](std::int64_t block, int index) {
-    TileWorker<T>&a = wide[static_cast<std::size_t>(index)], &b = narrow[static_cast<std::size_t>(index)];
-    double& mine = largest[static_cast<std::size_t>(index)];
+    TileWorker<T>&a = of_d[static_cast<std::size_t>(index)], &b = of_e[static_cast<std::size_t>(index)];
+    Differences mine = found[static_cast<std::size_t>(index)];
     const std::int64_t i0 = block * side, i1 = std::min(i0 + side, n);
     for (std::int64_t j0 = i0; j0 < n; j0 += side) {
       const std::int64_t j1 = std::min(j0 + side, n);
@@ -165,21 +165,26 @@ double largest_excess(const DistanceSource<T>& distances, const DistanceSource<T
       for (std::int64_t i = i0; i < i1; ++i) {
         for (std::int64_t j = std::max(j0, i + 1); j < j1; ++j) {
           const std::size_t at = static_cast<std::size_t>((i - i0) * side + (j - j0));
-          mine = std::max(mine, static_cast<double>(a.tile[at]) - static_cast<double>(b.tile[at]));
+          const double difference = static_cast<double>(a.tile[at]) - static_cast<double>(b.tile[at]);
+          mine.above = std::max(mine.above, difference);
+          mine.below = std::max(mine.below, -difference);
         }
       }
     }
+    found[static_cast<std::size_t>(index)] = mine;
     control.done.fetch_add(1, std::memory_order_relaxed);
   });
   if (control.stopped()) throw Interrupted();
-  return *std::max_element(largest.begin(), largest.end());
+  Differences largest;
+  for (const Differences& part : found) largest = {std::max(largest.above, part.above), std::max(largest.below, part.below)};
+  return largest;
 }
 
 #define TOPO_INTERP_INSTANTIATE(T)                                                                                          \
   template void add_farthest_points(const DistanceSource<T>&, std::int64_t, std::int64_t, Landmarks<T>&, int, Control&);     \
   template double largest_distortion(const DistanceSource<T>&, const std::vector<std::int32_t>&,                             \
                                      const std::vector<std::int32_t>&, double, int, Control&);                               \
-  template double largest_excess(const DistanceSource<T>&, const DistanceSource<T>&, int, Control&);
+  template Differences largest_differences(const DistanceSource<T>&, const DistanceSource<T>&, int, Control&);
 TOPO_INTERP_INSTANTIATE(float)
 TOPO_INTERP_INSTANTIATE(double)
 #undef TOPO_INTERP_INSTANTIATE

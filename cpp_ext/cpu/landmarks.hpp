@@ -29,8 +29,11 @@ template <class T>
 double largest_distortion(const DistanceSource<T>& source, const std::vector<std::int32_t>& landmarks,
                           const std::vector<std::int32_t>& nearest, double up_to, int threads, Control& control);
 
-// The largest D(x, y) - E(x, y) over all pairs, at least 0.
+// The largest D(x, y) - E(x, y) and the largest E(x, y) - D(x, y) over all pairs, each at least 0.
+struct Differences {
+  double above = 0, below = 0;
+};
 template <class T>
-double largest_excess(const DistanceSource<T>& distances, const DistanceSource<T>& smaller, int threads, Control& control);
+Differences largest_differences(const DistanceSource<T>& d, const DistanceSource<T>& e, int threads, Control& control);
 
 }  // namespace topo_interp

@@ -244,8 +244,19 @@ def test_a_certificate_that_does_not_lead_back_to_the_given_points_says_which_po
 
 
 def test_a_translation_needs_no_note():
-    for metric in ("euclidean", "manhattan", "chebyshev", "sqeuclidean"):
-        assert "points after" not in ti.Rips(metric, steps=(ti.centered(),))(circle_in_noise()).certificate.explain()
+    x = circle_in_noise()
+    of_differences = (ti.mahalanobis(3), ti.read_metric(np.diag(np.arange(8.0))), ti.fermat(2, metric="manhattan"), ti.effective_resistance(4))
+    for metric in ("euclidean", "manhattan", "chebyshev", "sqeuclidean", *of_differences):
+        given, moved = ti.Rips(metric)(x), ti.Rips(metric, steps=(ti.centered(),))(x + 3)
+        assert "points after" not in moved.certificate.explain()
+        both = moved.certificate.with_term(given.certificate.terms[0])
+        assert violations(dataclasses.replace(moved, certificate=both), [given[0], given[1]]) == [], metric
+
+
+@pytest.mark.parametrize("metric", ["cosine", "hamming", ti.fermat(2, metric="chordal"), ti.geodesic(4, metric="correlation")], ids=str)
+def test_a_translation_that_changes_distances_is_noted(metric):
+    diagrams = ti.Rips(metric, steps=(ti.centered(),))(circle_in_noise())
+    assert "the points after centered();" in diagrams.certificate.explain()
 
 
 def test_what_is_no_projection_has_no_term(monkeypatch):
@@ -260,6 +271,15 @@ def test_what_is_no_projection_has_no_term(monkeypatch):
     monkeypatch.setattr(approximation, "_MEASURED_UP_TO", 0)
     with pytest.raises(ti.InputError, match="farther from the mean"):
         ti.projection_term(x, x[:, :2] * 3)
+
+
+def test_the_term_of_points_at_the_end_of_the_range_is_that_of_small_ones():
+    """The sum of two such rows is infinite."""
+    x = np.array([[1.5e308, 1e300], [1.5e308, -1e300], [1.4e308, 0.0]])
+    small = np.ldexp(x, -500)
+    term = ti.projection_term(small, small[:, :1])
+    assert 0 < term.down < math.inf
+    assert ti.projection_term(x, x[:, :1]) == ti.Term(term.source, math.ldexp(term.down, 500), math.ldexp(term.up, 500))
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200, 1.0])

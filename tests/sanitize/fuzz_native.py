@@ -85,7 +85,7 @@ VALID = {
     "spanning_tree": lambda rng: [source(rng), 3],
     "farthest_points": lambda rng: [source(rng), 5, 0, *none_yet(), 2],
     "largest_distortion": lambda rng: [source(rng), np.arange(4), np.arange(20) % 4, 2.0, 2],
-    "largest_excess": lambda rng: [source(rng), cpu.point_source(points(rng, d=2), "euclidean"), 2],
+    "largest_differences": lambda rng: [source(rng), cpu.point_source(points(rng, d=2), "euclidean"), 2],
     "radius_graph_bytes_per_pair_float32": lambda rng: [],
     "radius_graph_bytes_per_pair_float64": lambda rng: [],
     "links_rips": lambda rng: [condensed(rng), 12, float("inf"), 3, 2],

@@ -113,14 +113,14 @@ def projection_term(before: Any, after: Any, *, threads: int | None = None, prog
     Raises:
         InputError: other numbers of rows, more columns after than before, or a row or a pair that the projection lengthens.
 
-    Cost: n (n - 1) / 2 distances of both, twice, where they are measured, else O(n d).
+    Cost: n (n - 1) / 2 distances of both, where they are measured, else O(n d).
     """
     x, z = (as_points(points, name=name).astype(np.float64) for points, name in ((before, "before"), (after, "after")))
     if len(x) != len(z) or x.shape[1] < z.shape[1]:
         raise InputError(f"before has shape {x.shape} and after {z.shape}; a projection has as many rows and no more columns")
     n, d = x.shape
-    unit = int(np.frexp(np.abs(x).max())[1])  # of a power of two, which is exact: squares stay in range
-    x, z = (np.ldexp(points - points.mean(axis=0), -unit) for points in (x, z))
+    unit = int(np.frexp(np.abs(x).max())[1])  # of a power of two, which is exact: sums and squares stay in range
+    x, z = (points - points.mean(axis=0) for points in (np.ldexp(x, -unit), np.ldexp(z, -unit)))
     whole, kept = np.linalg.norm(x, axis=1), np.linalg.norm(z, axis=1)
     _require_no_longer((kept - whole).max(), whole, "a row is farther from the mean")
     # Norms and the axes of the projection are exact to some d units in the last place.
@@ -129,10 +129,8 @@ def projection_term(before: Any, after: Any, *, threads: int | None = None, prog
     down, up = float(np.sort(discarded)[-2:].sum()), 0.0
     if n * (n - 1) / 2 * (d + z.shape[1]) <= _MEASURED_UP_TO:
         wide, narrow = (open_source(points, "euclidean", threads, rounding=True) for points in (x, z))
-        with reported(progress, "what the projection shortens") as report:
-            shorter = cpu.largest_excess(wide.native, narrow.native, wide.threads, report)
-        with reported(progress, "what the projection lengthens") as report:
-            longer = cpu.largest_excess(narrow.native, wide.native, wide.threads, report)
+        with reported(progress, "what the projection changes") as report:
+            shorter, longer = cpu.largest_differences(wide.native, narrow.native, wide.threads, report)
         _require_no_longer(longer, whole, "two rows are farther apart")
         rounding = wide.rounding() + narrow.rounding()
         down = min(down, shorter + rounding)

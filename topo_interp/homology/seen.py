@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp.certificate import Term
+from topo_interp.geometry.cloud_metric import CloudMetric
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.approximation import projection_term
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Seen"]
 
-_OF_DIFFERENCES = ("euclidean", "sqeuclidean", "manhattan", "chebyshev")  # metrics that no translation changes
+# Metrics that no translation changes; of Hamming that is true, but two equal coordinates need not stay equal when they are rounded.
+_OF_DIFFERENCES = ("euclidean", "sqeuclidean", "manhattan", "chebyshev")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class Seen:
         projects = recipe.metric == "euclidean" and recipe.weights is None
 
         def bounded(step: Step) -> bool:
-            return projects if step.kind == "pca" else step.kind == "centered" and recipe.metric in _OF_DIFFERENCES
+            return projects if step.kind == "pca" else step.kind == "centered" and _of_differences(recipe.metric)
 
         return max((place for place, step in enumerate(recipe.steps, 1) if not bounded(step)), default=0)
 
@@ -92,3 +94,10 @@ class Seen:
             return ()
         steps = ", ".join(map(repr, self.recipe.steps[: self._meant]))
         return (f"The true bars are those of the points after {steps}; how far they are from those of the points before is not bounded.",)
+
+
+def _of_differences(metric: Any) -> bool:
+    """Whether no translation of the points changes their distances."""
+    if isinstance(metric, CloudMetric):  # what it is made of: a metric by name, or Euclidean distances after a linear map
+        metric = getattr(metric, "metric", "euclidean")
+    return metric in _OF_DIFFERENCES
