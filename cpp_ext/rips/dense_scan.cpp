@@ -13,7 +13,7 @@ namespace topo_interp {
 
 namespace {
 
-constexpr std::uint64_t batch_share = 16;  // a batch is at most this part of the edges before it
+constexpr std::uint64_t batch_share = 16;  // a batch is this part of the edges before it, where that is more than 8,192 edges
 
 // Rows of bits with one more row of room, so that they can start on a cache line.
 class BitMatrix {
