@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from fractions import Fraction
 
 import networkx as nx
@@ -248,6 +249,18 @@ def test_the_universal_null_refuses_graph_metrics():
     diagrams = ti.Rips(ti.effective_resistance(5))(cloud())
     with pytest.raises(ti.InputError, match="graph metric"):
         ti.universal_pvalues(diagrams, 1)
+
+
+@pytest.mark.parametrize("metric", [*ALL, ti.fermat(2), ti.mahalanobis(2), ti.read_metric(np.eye(3))], ids=repr)
+def test_memory_is_what_is_taken(metric):
+    n = 300
+    points = cloud(n)
+    metric(points)  # what is imported at the first use
+    tracemalloc.start()
+    metric(points)
+    taken = tracemalloc.get_traced_memory()[1] - 2 * n * (n - 1)
+    tracemalloc.stop()
+    assert 8 * n * n < taken < metric.memory(n)
 
 
 def test_memory_counts_the_squares():

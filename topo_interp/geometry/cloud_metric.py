@@ -66,7 +66,7 @@ class CloudMetric(Value):
 
     def memory(self, n: int) -> int:
         """Bytes at the peak beyond the stored half matrix."""
-        return 8 * 4 * n * n  # the square, its inverse or image, a product and a temporary
+        return 8 * 5 * n * n  # the square, its inverse or image, a product and two more; what inverts takes no more than that
 
     def _distances(self, points: np.ndarray) -> DistanceMatrix:
         raise NotImplementedError
@@ -85,7 +85,8 @@ def stored(metric: CloudMetric, square: np.ndarray, error: float) -> DistanceMat
             "distance first"
         )
     condensed = exact.astype(np.float32)
-    return DistanceMatrix(condensed, n, metric, error + float(np.abs(condensed - exact).max(initial=0.0)))  # type: ignore[arg-type]
+    exact -= condensed
+    return DistanceMatrix(condensed, n, metric, error + float(np.abs(exact, out=exact).max(initial=0.0)))  # type: ignore[arg-type]
 
 
 def gamma(terms: float) -> float:

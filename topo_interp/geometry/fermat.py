@@ -44,7 +44,7 @@ class _Fermat(CloudMetric, kind="fermat"):
         return stored(self, square, relative * float(square.max()))
 
     def memory(self, n: int) -> int:
-        return 8 * 2 * n * n
+        return 8 * 3 * n * n
 
 
 def fermat(p: float, *, metric: str = "euclidean") -> CloudMetric:

@@ -91,10 +91,10 @@ class _EffectiveResistance(_GraphMetric, kind="effective_resistance"):
             resistance, bound = _resistance(block)
             error = max(error, bound)
             if self.corrected:
-                share = 1 / block.sum(axis=1)
-                resistance -= share[:, None] + share
-                resistance += 2 * (block.toarray() * share[:, None] * share)
-                resistance = np.maximum((resistance + resistance.T) / 2, 0.0)  # below 0 is rounding of 0
+                share, edges = 1 / block.sum(axis=1), block.tocoo()
+                resistance -= np.add.outer(share, share)
+                resistance[edges.row, edges.col] += 2 * share[edges.row] * share[edges.col]
+                np.maximum(resistance, 0.0, out=resistance)  # below 0 is rounding of 0
                 np.fill_diagonal(resistance, 0.0)
                 error += 16 * _UNIT * float(share.max() + resistance.max())
             square[np.ix_(piece, piece)] = resistance
@@ -172,16 +172,21 @@ def _resistance(adjacency: Any) -> tuple[np.ndarray, float]:
     full = 1.0 - adjacency.toarray()
     full[np.diag_indices(n)] += degree
     # numpy's, although scipy's Cholesky form needs half the work: two libraries with threads of their own wait for each other.
-    inverse = np.linalg.inv(full)
-    inverse = (inverse + inverse.T) / 2
-    size = np.abs(inverse).sum(axis=1)
-    residual = np.eye(n) - (degree[:, None] * inverse - adjacency @ inverse + inverse.sum(axis=0))
+    full = np.linalg.inv(full)
+    inverse = full + full.T
+    inverse /= 2
+    size = np.abs(inverse, out=full).sum(axis=1)
+    residual = adjacency @ inverse
+    residual -= np.multiply(degree[:, None], inverse, out=full)
+    residual -= inverse.sum(axis=0)
+    residual[np.diag_indices(n)] += 1.0
     rounding = gamma(2 * n + 4) * (degree * size + adjacency @ size + size.sum())
-    left = float((np.abs(residual).sum(axis=1) + rounding).max()) * (1 + gamma(n))
+    left = float((np.abs(residual, out=residual).sum(axis=1) + rounding).max()) * (1 + gamma(n))
     if not left < 0.5:
         raise InputError(f"the Laplacian of a neighbor graph of {n} rows is too ill-conditioned to invert; use a larger k")
     diagonal = inverse.diagonal()
-    resistance = diagonal[:, None] + diagonal - 2 * inverse
+    resistance = np.add.outer(diagonal, diagonal)
+    resistance -= np.multiply(2, inverse, out=full)
     np.fill_diagonal(resistance, 0.0)
     error = 4 * float(size.max()) * left / (1 - left) + 8 * _UNIT * float(diagonal.max())
     return resistance, error

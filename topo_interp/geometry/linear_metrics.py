@@ -57,7 +57,7 @@ class _Mahalanobis(CloudMetric, kind="mahalanobis"):
         return _mapped(self, centered, axes[: self.pca].T * scale)
 
     def memory(self, n: int) -> int:
-        return 8 * n * n
+        return 8 * 2 * n * n
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -88,7 +88,7 @@ class _ReadMetric(CloudMetric, kind="read_metric"):
         return _mapped(self, points - points.mean(axis=0), factor)
 
     def memory(self, n: int) -> int:
-        return 8 * n * n
+        return 8 * 2 * n * n
 
 
 def _mapped(metric: CloudMetric, centered: np.ndarray, factor: np.ndarray) -> DistanceMatrix:
