@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -268,6 +269,18 @@ def test_the_environment_chooses_the_instruction_set(monkeypatch):
 def test_bad_input_gets_an_error_that_says_what_to_do(arguments, message):
     with pytest.raises(ti.InputError, match=message):
         ti.pairwise_distances(**arguments)
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+def test_the_advice_about_rows_without_direction_works(metric):
+    """The deviation of a row of 0.1 is computed as 1.4e-17."""
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    x[[1, 4]] = 0.1 if metric == "correlation" else 0.0
+    with pytest.raises(ti.InputError, match="drop such rows with") as error:
+        ti.pairwise_distances(x, metric=metric)
+    advice = re.search(r"drop such rows with (x\[.*?\)\]), or use", str(error.value))[1]
+    kept = eval(advice, {"x": x})
+    assert len(kept) == 4 and ti.pairwise_distances(kept, metric=metric).shape == (4, 4)
 
 
 def test_the_kernels_refuse_no_threads():

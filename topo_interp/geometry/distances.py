@@ -164,10 +164,11 @@ def require_directions(points: np.ndarray, metric: Metric, *, name: str) -> None
 def no_direction(empty: np.ndarray, name: str, *, constant: bool = False) -> InputError:
     """The error about the rows of a mask, which are zero; or ``constant``, where their mean is removed."""
     what = "is constant, so that nothing is left when its mean is removed" if constant else "is zero, which has no direction"
-    keep = "std(axis=1) > 0" if constant else "any(axis=1)"
+    # Not the deviation, which of a constant row can be the rounding of its mean.
+    keep = f"({name} != {name}[:, :1])" if constant else name
     return InputError(
         f"row {int(np.flatnonzero(empty)[0])} of {name} {what} ({int(empty.sum())} of {len(empty)} rows); drop such rows with "
-        f"{name}[{name}.{keep}], or use what takes them, e.g. the metric 'euclidean'"
+        f"{name}[{keep}.any(axis=1)], or use what takes them, e.g. the metric 'euclidean'"
     )
 
 
