@@ -244,7 +244,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be given several times")
-    parser.add_argument("--sentences", type=Path, metavar="FILE", help="the cloud of that name, as rows of a .npy file")
+    parser.add_argument("--sentences", type=Path, metavar="FILE", help="the cloud of that name, from persistence.py: its rows in float16, not in float32 as there")
     parser.add_argument("--cloud", help="only this cloud of persistence.py")
     parser.add_argument("--json", type=Path, help="write the figures there")
     arguments = parser.parse_args()

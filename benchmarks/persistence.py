@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--limit", type=float, default=300, help="seconds of one run")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--write-sentences", type=Path, metavar="FILE", help="only the sentences of the largest size, for cuda.py")
+    parser.add_argument("--write-sentences", type=Path, metavar="FILE", help="only the sentences of the largest size, for cuda.py: in float16, half the file")
     parser.add_argument("--worker", nargs=2, metavar=("ENGINE", "POINTS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
