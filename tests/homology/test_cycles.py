@@ -124,6 +124,9 @@ def test_a_cocycle_outside_its_bar_is_refused():
     for at in (0.5 * birth, 1.3):
         with pytest.raises(ti.InputError, match="at is"):
             d.cocycle(1, 0, at=at)
+    for at in (True, np.array([1.1])):
+        with pytest.raises(ti.InputError, match="at is .*; a finite number >= 0 is needed"):
+            d.cocycle(1, 0, at=at)
     assert len(d.cocycle(1, 0).edges) > 0
 
 

@@ -145,6 +145,11 @@ def test_giotto_arrays(cut):
     assert ti.same_bars(ti.Diagrams.from_giotto(array), whole)
     assert ti.same_bars(ti.Diagrams.from_giotto(array[0], reduced=False), ti.Diagrams.from_bars([[(0, 1)], whole[1], []]))
     assert "no finite bound is known" in ti.Diagrams.from_giotto(array).certificate.explain()
+
+    class Kept(ti.Diagrams):
+        pass
+
+    assert isinstance(Kept.from_giotto(array), Kept)
     with pytest.raises(ti.InputError, match=r"to_giotto\(open_death=d.censored_at\)"):
         cut.to_giotto()
     with pytest.raises(ti.InputError, match="not before any birth"):

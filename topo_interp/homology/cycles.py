@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._arguments import is_whole
+from topo_interp._arguments import is_whole, real_number
 from topo_interp._errors import InputError
 from topo_interp._native import cpu, default_threads, threads_or_default
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -146,9 +146,8 @@ class LinksProvenance:
         birth, rows, values, ends = self.representation(bar)
         edges, coefficients = self.closed(rows, values)
         if tight:
-            shorter = shortest_loop(self, birth, rows, values)
-            if shorter is not None and length_of(self, shorter) <= length_of(self, edges):
-                loop = np.column_stack((shorter, np.append(shorter[1:], shorter[:1])))
+            loop = shortest_loop(self, birth, rows, values)
+            if loop is not None and length_of(self, loop) <= length_of(self, edges):
                 return _loop_cycle(loop, ends, self.result.field)
         return _cycle(edges, coefficients, ends, self.result.field)
 
@@ -159,7 +158,8 @@ class LinksProvenance:
         if at is None:
             last = min(ends[1], float(result.cut))
             at = float(np.nextafter(np.float32(last), np.float32(0))) if ends[1] <= last else last
-        if not isinstance(at, (int, float, np.number)) or not ends[0] <= at < ends[1]:
+        at = real_number(at, "at", why="a filtration value of the bar")
+        if not ends[0] <= at < ends[1]:
             raise InputError(f"at is {at!r}; the bar lives in [{ends[0]}, {ends[1]}), choose a value inside")
         if at > result.cut and not result.complete:
             raise InputError(f"at is {at}; the filtration was cut at {result.cut}, choose a value up to there")

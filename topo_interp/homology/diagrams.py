@@ -327,7 +327,7 @@ class Diagrams:
         """
         from topo_interp.homology.interop import diagrams_of_giotto
 
-        return diagrams_of_giotto(array, reduced)
+        return diagrams_of_giotto(cls, array, reduced)
 
     def save(self, path: str | Path) -> None:
         """Writes the bars and the certificate; the suffix chooses ``.npz`` or ``.safetensors``."""

@@ -34,8 +34,8 @@ def giotto_array(diagrams: Diagrams, open_death: float | None) -> np.ndarray:
     return np.concatenate(parts)[np.newaxis]
 
 
-def diagrams_of_giotto(array: Any, reduced: bool) -> Diagrams:
-    """The diagrams of one sample of giotto-tda."""
+def diagrams_of_giotto(kind: type[Diagrams], array: Any, reduced: bool) -> Diagrams:
+    """The diagrams of one sample of giotto-tda, as a ``kind`` of Diagrams."""
     rows = np.asarray(array, dtype=np.float64)
     if rows.ndim == 3 and len(rows) == 1:
         rows = rows[0]
@@ -51,4 +51,4 @@ def diagrams_of_giotto(array: Any, reduced: bool) -> Diagrams:
         bars[0] = np.concatenate((bars[0], [[0.0, math.inf]]))
     unknown = Term("bars taken over from giotto-tda", math.inf, math.inf)
     certificate = Certificate(terms=(unknown,), status=Status.BOUNDED, engine="giotto-tda")
-    return Diagrams.from_bars(bars, certificate=certificate)
+    return kind.from_bars(bars, certificate=certificate)

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["length_of", "shortest_loop"]
 
 
-def length_of(provenance: LinksProvenance, walk_or_edges: np.ndarray) -> float:
-    pairs = walk_or_edges
-    if pairs.ndim == 1:
-        pairs = np.column_stack((pairs, np.append(pairs[1:], pairs[:1])))
+def length_of(provenance: LinksProvenance, pairs: np.ndarray) -> float:
+    """The sum of the distances of pairs (m, 2) of points."""
     return float(_lengths(provenance.matrix, pairs).astype(np.float64).sum())
 
 
@@ -28,7 +26,7 @@ def _lengths(matrix: DistanceMatrix, pairs: np.ndarray) -> np.ndarray:
 
 
 def shortest_loop(provenance: LinksProvenance, birth: int, rows: np.ndarray, values: np.ndarray) -> np.ndarray | None:
-    """The vertices of a short loop that is there at the birth and homologous to the cycle just below the death; None if none is found.
+    """The edges of a short loop that is there at the birth and homologous to the cycle just below the death; None if none is found.
 
     Such a loop represents the bar as well: it runs through the birth edge once, so it is born with the bar, and it bounds
     when the cycle does. What tells it from the cycle are holes that close before the death.
@@ -84,7 +82,7 @@ def shortest_loop(provenance: LinksProvenance, birth: int, rows: np.ndarray, val
         if len(tried) > 64:
             break
         if _same_class(provenance, np.array(walk), rows, values, made):
-            return np.array([u, *walk[:-1]])
+            return _around(np.array([u, *walk[:-1]]))
     return None
 
 
@@ -123,15 +121,18 @@ def _path(before: np.ndarray, root: int, to: int) -> list[int]:
     return walk[::-1]
 
 
+def _around(walk: np.ndarray) -> np.ndarray:
+    """The edges of a closed walk, from each vertex to the next."""
+    return np.column_stack((walk, np.roll(walk, -1)))
+
+
 def _same_class(
     provenance: LinksProvenance, walk: np.ndarray, rows: np.ndarray, values: np.ndarray, made: np.ndarray
 ) -> bool:
     """Whether the loop v = walk[0], ..., walk[-1] = u and back by the edge (u, v) is the cycle of (rows, values) up to relations."""
     result, p = provenance.result, int(provenance.result.field)
-    pairs = np.column_stack((walk, np.append(walk[1:], walk[:1]))).astype(np.uint32)
-    row, value = cpu.links_expand(
-        provenance.witnessed, provenance.matrix.condensed, np.ascontiguousarray(pairs), np.ones(len(pairs), dtype=np.uint32)
-    )
+    pairs = np.ascontiguousarray(_around(walk), dtype=np.uint32)
+    row, value = cpu.links_expand(provenance.witnessed, provenance.matrix.condensed, pairs, np.ones(len(pairs), dtype=np.uint32))
     left: dict[int, int] = dict(zip(row.tolist(), value.tolist(), strict=True))
     for r, c in zip(rows.tolist(), values.tolist(), strict=True):
         left[r] = (left.get(r, 0) - c) % p
