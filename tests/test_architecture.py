@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Each layer may import itself and the layers before it. The last holds the programs.
 LAYERS = [
-    {"_archive", "_arguments", "_errors", "_memory", "_native", "_sources", "_value", "_writing", "certificate"},
+    {"_archive", "_arguments", "_errors", "_memory", "_native", "_sources", "_value", "_words", "_writing", "certificate"},
     {"_rows", "arrays", "metrics", "point_cloud", "progress"},
     {"activations"},
     {"geometry", "shapes"},

@@ -56,7 +56,7 @@ def test_report_and_profile(run, store, tmp_path):
         "report", store, "--out", tmp_path / "a.html", "--metric", "chordal", "--steps", "pca(2)", "--steps", "centered", "--max-dim", 1,
         "--sites", "layers.*", "--jobs", 1, "--save", tmp_path / "a.profile",
     )  # fmt: skip
-    assert (code, err) == (0, "") and f"Profile(2 sites x 1 recipes): {tmp_path / 'a.html'}" in out
+    assert (code, err) == (0, "") and f"Profile(2 sites x 1 recipe): {tmp_path / 'a.html'}" in out
     found = ti.Profile.open(tmp_path / "a.profile")
     assert list(found.recipes.values()) == [ti.Rips("chordal", steps=(ti.pca(2), ti.centered()), max_dim=1)]
     assert "ring.acts" in (tmp_path / "a.html").read_text(encoding="utf-8")
@@ -274,7 +274,7 @@ def test_cost_names_memory_and_time_of_every_site(run, store):
     lines = out.splitlines()
     assert (code, err) == (0, "") and len(lines) == 3
     assert lines[0].startswith("layers.0  euclidean  30 x 2 points with engine 'links': about 6.96 kB and ")
-    assert lines[2].startswith("all 2 sites and 1 recipes one after another: about ")
+    assert lines[2].startswith("all 2 sites and 1 recipe one after another: about ")
 
 
 def test_cost_prices_a_report_and_landmarks(run, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._native import cpu, default_threads
+from topo_interp._words import counted
 
 __all__ = ["as_points"]
 
@@ -113,7 +114,7 @@ def _from_numpy(x: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} is a sparse matrix; a dense array is needed: {name}.toarray()")
     if isinstance(x, Mapping):
         one = f"; give one of them: {name}[{next(iter(x))!r}]" if x else ""
-        raise InputError(f"{name} is a {type(x).__name__} of {len(x)} array{'' if len(x) == 1 else 's'}{one}")
+        raise InputError(f"{name} is a {type(x).__name__} of {counted(len(x), 'array')}{one}")
     needed = f"{name} is a {type(x).__name__}; points (rows, coordinates) are needed: an array, a tensor, a data frame or a ti.PointCloud"
     if type(x).__module__.startswith("topo_interp.") and not hasattr(x, "__array__"):
         raise InputError(needed)

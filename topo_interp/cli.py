@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from topo_interp._errors import TopoInterpError
+from topo_interp._words import counted
 from topo_interp.cli_changes import diff, track
 from topo_interp.cli_layers import capture, report
 from topo_interp.cli_values import Quiet, recipes_of
@@ -115,7 +116,7 @@ def cost(
             estimate = ti.cost(recipe, *opened.shape(site))
             seconds += estimate.seconds
             typer.echo(f"{site}  {name}  {estimate}")
-    typer.echo(f"all {len(opened)} sites and {len(recipes)} recipes one after another: about {seconds:.2g} s")
+    typer.echo(f"all {counted(len(opened), 'site')} and {counted(len(recipes), 'recipe')} one after another: about {seconds:.2g} s")
 
 
 def demo(

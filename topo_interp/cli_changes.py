@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from topo_interp._errors import InputError
+from topo_interp._words import counted
 from topo_interp.cli_values import SELECTORS, STEPS, Quiet, called, loaded, table_of, writable_all
 
 __all__ = ["diff", "track"]
@@ -76,7 +77,7 @@ def track(
         typer.echo(f"warning: step {step}: {message}", err=True)
     if not quiet:
         kept = found.about["results"] - found.about["computed"]
-        typer.echo(f"{found!r}: {out} ({found.about['computed']} results computed, {kept} taken from {folder})")
+        typer.echo(f"{found!r}: {out} ({counted(found.about['computed'], 'result')} computed, {kept} taken from {folder})")
         if subsamples:
             from topo_interp.report.track_page import event_words
 
@@ -117,5 +118,5 @@ def diff(
     if not quiet:
         columns = [name for name in ("site", "rtd", "rtd_p_max_t", "cka", "cka_p_max_t", f"bottleneck_dim{max_dim}") if name in frame]
         typer.echo(frame[columns].to_string(index=False, float_format="{:.3g}".format))
-        chance = f"p of {found.about['tests']} tests against {draws} random pairings, max-T" if draws else "no p-values were computed"
+        chance = f"p of {counted(found.about['tests'], 'test')} against {draws} random pairings, max-T" if draws else "no p-values were computed"
         typer.echo(f"{found!r}: {out}; {chance}")

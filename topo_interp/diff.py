@@ -13,6 +13,7 @@ from topo_interp._arguments import checked_subsamples, file_path, is_whole, whol
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
 from topo_interp._rows import row_difference, same_rows
+from topo_interp._words import counted
 from topo_interp.activations.store import open_store
 from topo_interp.arrays import as_points
 from topo_interp.comparison.drift import in_medians
@@ -41,7 +42,7 @@ class Diff:
     >>> import numpy as np, topo_interp as ti
     >>> x = np.random.default_rng(0).normal(size=(20, 3))
     >>> ti.diff({"layer": x}, {"layer": x}, ti.Rips(), draws=9, subsamples=0, progress=False)
-    Diff(1 sites x 1 recipes)
+    Diff(1 site x 1 recipe)
 
     Attributes:
         a, b: profiles of the two stores.
@@ -151,7 +152,7 @@ class Diff:
         return read_diff(file_path(path))
 
     def __repr__(self) -> str:
-        return f"Diff({len(self.a.sites)} sites x {len(self.a.recipes)} recipes)"
+        return f"Diff({counted(len(self.a.sites), 'site')} x {counted(len(self.a.recipes), 'recipe')})"
 
     def _repr_html_(self) -> str:
         return html_table(self, self.to_frame())

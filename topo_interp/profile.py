@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from topo_interp._arguments import file_path
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import cuda_device, default_threads, device_number
+from topo_interp._words import counted
 from topo_interp.arrays import as_points
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
@@ -188,7 +189,7 @@ class Profile:
     def __repr__(self) -> str:
         failed = sum(1 for r in self.results if r.error)
         tail = f", {failed} failed" if failed else ""
-        return f"Profile({len(self.sites)} sites x {len(self.recipes)} recipes{tail})"
+        return f"Profile({counted(len(self.sites), 'site')} x {counted(len(self.recipes), 'recipe')}{tail})"
 
     def _repr_html_(self) -> str:
         columns = ["site", "recipe", "dim", "n", "d", "bars", "max_persistence_relative", "status"]

@@ -14,6 +14,7 @@ import numpy as np
 
 from topo_interp._arguments import checked_subsamples, file_path, whole_number
 from topo_interp._native import default_threads
+from topo_interp._words import counted
 from topo_interp.comparison.cycle_matching import CycleMatches, match_cycles
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
@@ -53,7 +54,7 @@ class Track:
     >>> import topo_interp as ti
     >>> stores = {step: {"layer": [[0.0], [1.0], [2.0 + step]]} for step in (0, 10)}
     >>> ti.track(stores, ti.Rips(max_dim=0), subsamples=0)
-    Track(2 steps x 1 sites x 1 recipes)
+    Track(2 steps x 1 site x 1 recipe)
 
     Attributes:
         profiles: the profile of each step that could be opened, in the order of the steps.
@@ -186,7 +187,7 @@ class Track:
 
     def __repr__(self) -> str:
         tail = f", {len(self.failed)} with failures" if self.failed else ""
-        return f"Track({len(self.steps)} steps x {len(self.sites)} sites x {len(self.recipes)} recipes{tail})"
+        return f"Track({counted(len(self.steps), 'step')} x {counted(len(self.sites), 'site')} x {counted(len(self.recipes), 'recipe')}{tail})"
 
     def _repr_html_(self) -> str:
         columns = ["step", "site", "recipe", "dim", "n", "bars", "max_persistence_relative", "status"]

@@ -88,7 +88,7 @@ def test_the_log_on_disk_remembers_the_opening(tmp_path):
     assert again.explored == 1 and not again.opened
     ti.confirm(claim("circle"), again)
     third = store().split(log=log)
-    assert third.opened and "opened; 1 tests tried" in repr(third)
+    assert third.opened and "opened; 1 test tried" in repr(third)
     with pytest.raises(SealError, match="opened before"):
         ti.confirm(claim("circle"), third)
 

@@ -12,7 +12,7 @@ from topo_interp._errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["group_codes", "group_names", "is_constant", "named_columns", "orthonormal", "positions_of"]
+__all__ = ["group_codes", "group_names", "is_constant", "named_columns", "orthonormal", "positions_of", "positions_where"]
 
 
 def named_columns(table: DataFrame, by: str | Sequence[str], name: str) -> list[str]:
@@ -70,6 +70,20 @@ def positions_of(index: np.ndarray, count: int) -> np.ndarray:
             f"a position is out of range: {index.min()} to {index.max()}, the store has {count} rows"
         )
     return index.astype(np.int64) % count
+
+
+def positions_where(table: DataFrame, query: str, level: int) -> np.ndarray:
+    """The positions of the rows for which a query holds; its ``@name`` is a variable of the caller ``level`` calls above this one's."""
+    import pandas
+
+    try:
+        # The table's positions, not its index, so that the same positions pick the points.
+        held = table.reset_index(drop=True).eval(query, level=level + 1)
+        if not isinstance(held, pandas.Series) or not pandas.api.types.is_bool_dtype(held.dtype):
+            raise TypeError("it is no condition on the rows, such as label == 'March'")
+        return np.flatnonzero(held.fillna(False))  # a comparison with a missing value does not hold
+    except Exception as error:
+        raise InputError(f"the query {query!r} can not be answered ({error}); columns: {', '.join(map(str, table.columns))}") from error
 
 
 def orthonormal(rows: Any, width: int, site: str) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from topo_interp._arguments import share_number, whole_number
 from topo_interp._errors import InputError, SealError
+from topo_interp._words import counted
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Split(Mapping[str, PointCloud]):
     def __repr__(self) -> str:
         state = "opened" if self.opened else "sealed"
         rows = len(self._explored.rows), len(self._sealed.rows)
-        return f"Split({rows[0]} rows to explore, {rows[1]} {state}; {self.explored} tests tried)"
+        return f"Split({rows[0]} rows to explore, {rows[1]} {state}; {counted(self.explored, 'test')} tried)"
 
     @property
     def rows(self) -> pandas.DataFrame:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError, SealError
+from topo_interp._words import counted
 from topo_interp.activations.encoding import decode
 from topo_interp.activations.files import StoreFolder, check_file, read_manifest, shard_sha256
 from topo_interp.activations.group_means import GroupMeans, Projection, Residuals, Rows
@@ -24,6 +25,7 @@ from topo_interp.activations.row_choice import (
     named_columns,
     orthonormal,
     positions_of,
+    positions_where,
 )
 from topo_interp.activations.row_table import finish_store, read_rows, store_digest
 from topo_interp.activations.sources import Derived, Shard, Source
@@ -187,20 +189,7 @@ class ActivationStore(Mapping[str, PointCloud]):
         """
         table = self._rows
         if isinstance(rows, str):
-            import pandas
-
-            try:
-                # The table's positions, not its index, so that the same positions pick the points.
-                numbered = table.reset_index(drop=True)
-                held = numbered.eval(rows, level=1)
-                if not isinstance(held, pandas.Series) or not pandas.api.types.is_bool_dtype(held.dtype):
-                    raise TypeError("it is no condition on the rows, such as label == 'March'")
-                index = np.flatnonzero(held.fillna(False))  # a comparison with a missing value does not hold
-            except Exception as error:
-                raise InputError(
-                    f"the query {rows!r} can not be answered ({error}); columns: {', '.join(map(str, table.columns))}"
-                ) from error
-            name = rows
+            index, name = positions_where(table, rows, level=1), rows
         else:
             index = positions_of(np.asarray(rows), len(table))
             name = f"{len(index)} of {len(table)} rows"
@@ -353,7 +342,7 @@ class ActivationStore(Mapping[str, PointCloud]):
         else:
             columns = ", ".join(map(str, self._rows.columns))
         left = f"; {len(self.left_out)} modules left out" if self.left_out else ""
-        return f"ActivationStore({_plural(len(self), 'site')}, {_plural(self._count, 'row')}{place}; rows: {columns}{left})"
+        return f"ActivationStore({counted(len(self), 'site')}, {counted(self._count, 'row')}{place}; rows: {columns}{left})"
 
     def _repr_html_(self) -> str:
         lines = "".join(
@@ -395,7 +384,3 @@ def open_store(path: str | os.PathLike[str]) -> ActivationStore:
     return ActivationStore(
         sources, rows, factors=manifest["groups"], info=manifest["info"], path=path, count=entry["count"]
     )
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

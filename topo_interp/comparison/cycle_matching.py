@@ -16,6 +16,7 @@ from topo_interp._arguments import file_path, real_number
 from topo_interp._errors import InputError
 from topo_interp._rows import same_rows
 from topo_interp._value import value_from_json
+from topo_interp._words import counted
 from topo_interp._writing import replaced
 from topo_interp.geometry.landmarks import Landmarks
 from topo_interp.homology.diagrams import Diagrams
@@ -211,7 +212,7 @@ class CycleMatches:
 
     def __repr__(self) -> str:
         same = sum(match.verdict == Verdict.SAME.value for match in self.matches)
-        return f"CycleMatches({len(self.steps)} steps, {len(self.bars)} bars, {same} same, {len(self.matches) - same} ambiguous)"
+        return f"CycleMatches({counted(len(self.steps), 'step')}, {counted(len(self.bars), 'bar')}, {same} same, {len(self.matches) - same} ambiguous)"
 
 
 def match_cycles(

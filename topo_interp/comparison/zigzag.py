@@ -13,6 +13,7 @@ from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
 from topo_interp._rows import same_rows
 from topo_interp._value import Value
+from topo_interp._words import counted
 from topo_interp.arrays import as_points
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distance_recipe import Distances
@@ -164,7 +165,7 @@ class Zigzag:
 
     def __repr__(self) -> str:
         counts = [int((self.dim == k).sum()) for k in (0, 1)]
-        return f"Zigzag({len(self.steps)} steps, H0: {counts[0]} intervals, H1: {counts[1]} intervals)"
+        return f"Zigzag({counted(len(self.steps), 'step')}, H0: {counted(counts[0], 'interval')}, H1: {counted(counts[1], 'interval')})"
 
 
 def zigzag(

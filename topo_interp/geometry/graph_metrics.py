@@ -25,6 +25,7 @@ import numpy as np
 
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
+from topo_interp._words import counted
 from topo_interp.geometry.cloud_metric import PAIRWISE_ERROR, CloudMetric, gamma, stored
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.distances import pairwise_distances
@@ -55,7 +56,7 @@ class _GraphMetric(CloudMetric):
 
         n = len(points)
         if self.k > n - 1:
-            raise InputError(f"{self} of {n} row{'' if n == 1 else 's'}: a row has {n - 1} others; use a smaller k, or more rows")
+            raise InputError(f"{self} of {counted(n, 'row')}: a row has {n - 1} others; use a smaller k, or more rows")
         graph = knn_graph(points, self.k, metric=self.metric)
         first, second = np.repeat(np.arange(n), self.k), graph.indices.ravel()
         # Each edge once, by its number in the upper triangle, then in both directions.

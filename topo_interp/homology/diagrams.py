@@ -13,6 +13,7 @@ import numpy as np
 
 from topo_interp._arguments import is_whole, real_number, whole_number
 from topo_interp._errors import InputError
+from topo_interp._words import counted
 from topo_interp.certificate import Certificate
 from topo_interp.point_cloud import group_names
 
@@ -260,7 +261,7 @@ class Diagrams:
 
     def __repr__(self) -> str:
         counts = [np.count_nonzero(self.dim == k) for k in range(self.max_dim + 1)]
-        parts = ", ".join(f"H{k}: {count} bar{'' if count == 1 else 's'}" for k, count in enumerate(counts))
+        parts = ", ".join(f"H{k}: {counted(count, 'bar')}" for k, count in enumerate(counts))
         cut = "" if self.censored_at is None else f"; cut at {self.censored_at:.4g}"
         return f"Diagrams({parts}{cut})"
 

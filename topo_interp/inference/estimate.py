@@ -10,6 +10,7 @@ import numpy as np
 
 from topo_interp._errors import InputError
 from topo_interp._value import Value, value_from_dict
+from topo_interp._words import counted
 from topo_interp.certificate import Certificate
 
 __all__ = ["Estimate", "clopper_pearson", "draws_for", "monte_carlo_p", "reached", "spoken"]
@@ -59,8 +60,8 @@ class Estimate:
         at_floor = " (the smallest that this many draws can give)" if self.exceeding == 0 else ""
         head = (
             f"{name} = {self.value:.4g}, while {self.draws} draws of {spoken(self.null)} through the same pipeline gave "
-            f"{self.null_mean:.4g} +- {self.null_sd:.2g} and reached it {self.exceeding} "
-            f"time{'' if self.exceeding == 1 else 's'}: p = {self.p_value:.3g}{at_floor}, for this one test."
+            f"{self.null_mean:.4g} +- {self.null_sd:.2g} and reached it "
+            f"{counted(self.exceeding, 'time')}: p = {self.p_value:.3g}{at_floor}, for this one test."
         )
         return " ".join((head, *self.notes))
 

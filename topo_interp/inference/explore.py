@@ -11,6 +11,7 @@ import numpy as np
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value
+from topo_interp._words import counted
 from topo_interp.inference.estimate import Estimate
 from topo_interp.inference.nulls import Null
 from topo_interp.inference.significance import significance
@@ -82,10 +83,9 @@ class Confirmation:
     def explain(self) -> str:
         """One sentence, and a second where nothing on disk says that the rows were opened once."""
         p = ", ".join(f"{value:.3g}" for value in self.p_holm)
-        plural = "" if len(self.claims) == 1 else "s"
         return (
-            f"{len(self.claims)} claim{plural} tested once on rows that had been sealed while {self.explored} "
-            f"test{'' if self.explored == 1 else 's'} ran on the others: p = {p} (Holm)."
+            f"{counted(len(self.claims), 'claim')} tested once on rows that had been sealed while {counted(self.explored, 'test')} "
+            f"ran on the others: p = {p} (Holm)."
             + ("" if self.log else " The log is in memory: of an earlier opening, or of tests outside this session, it would not know.")
         )
 
@@ -100,7 +100,7 @@ def explore(claim: Claim, split: Split, *, n_jobs: int = 1) -> Estimate:
     >>> ti.explore(claim, halves).p_value
     0.05
     >>> halves
-    Split(20 rows to explore, 20 sealed; 1 tests tried)
+    Split(20 rows to explore, 20 sealed; 1 test tried)
 
     Args:
         claim: what to test.

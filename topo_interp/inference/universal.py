@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._words import counted
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.metrics import get_metric
@@ -124,11 +125,10 @@ def universal_pvalues(diagrams: Diagrams, dim: int) -> UniversalPValues:
     p = np.exp(-np.exp(_A_RIPS * np.log(ratio) + location))
     notes = []
     if len(bars) < _FEW:
-        plural = "" if len(bars) == 1 else "s"
-        notes.append(f"Only {len(bars)} bar{plural}: with fewer than {_FEW} the universal null has no power, whatever it says.")
+        notes.append(f"Only {counted(len(bars), 'bar')}: with fewer than {_FEW} the universal null has no power, whatever it says.")
     if cut.any():
         count = int(cut.sum())
-        notes.append(f"{count} bar{' was' if count == 1 else 's were'} cut by the threshold: such p-values are upper bounds.")
+        notes.append(f"{counted(count, 'bar')} {'was' if count == 1 else 'were'} cut by the threshold: such p-values are upper bounds.")
     return UniversalPValues(dim, bars, p, np.minimum(1.0, p * len(p)), cut, location, tuple(notes))
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from topo_interp._words import counted
 from topo_interp._writing import writable
 from topo_interp.report import diff_figures, words
 from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
@@ -82,14 +83,14 @@ def _section(diff: Diff, recipe: str, number: int) -> dict[str, Any]:
 def _summary(diff: Diff, frame: pd.DataFrame) -> str:
     rows = sorted(set(frame["n"]) - {0})
     count = len(diff.sites)
-    sentences = [f"Two stores of the same {rows[-1] if rows else 'no'} rows were compared at {count} site{'s' if count > 1 else ''}."]
+    sentences = [f"Two stores of the same {rows[-1] if rows else 'no'} rows were compared at {counted(count, 'site')}."]
     rtd = {key: numbers["rtd"] for key, numbers in diff.paired.items() if "rtd" in numbers}
     if not diff.about["draws"]:
         sentences.append("No pairings at random were drawn, so that there is no p-value: nothing here is told from chance.")
     elif rtd:
         alike = [key for key, numbers in rtd.items() if numbers["p_max_t"] <= _LEVEL]
         sentences.append(
-            f"At {len(alike)} of {len(rtd)} {'site' if len(diff.recipes) == 1 else 'result'}{'s' if len(rtd) > 1 else ''} the "
+            f"At {len(alike)} of {counted(len(rtd), 'site' if len(diff.recipes) == 1 else 'result')} the "
             f"topology of corresponding rows (RTD) is more alike than with rows paired at random (p ≤ {_LEVEL:g} after max-T over all "
             f"{diff.about['tests']} tests); where it is not, the pairing carries nothing that RTD sees."
         )
@@ -99,7 +100,7 @@ def _summary(diff: Diff, frame: pd.DataFrame) -> str:
         sentences.append(f"RTD is largest at “{far[0]}” ({rtd[far]['value']:.3g}{cka}).")
     if diff.errors:
         count = len({site for site, _ in diff.errors})
-        sentences.append(f"{count} site{'s' if count > 1 else ''} could not be compared in full; the reasons are below.")
+        sentences.append(f"{counted(count, 'site')} could not be compared in full; the reasons are below.")
     return " ".join(sentences)
 
 

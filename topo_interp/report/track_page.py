@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from topo_interp._words import counted
 from topo_interp._writing import writable
 from topo_interp.report import track_figures, words
 from topo_interp.report.page import fill_page, plain_figure, write_page, write_tables
@@ -133,7 +134,7 @@ def _section(track: Track, recipe: str, number: int, tables: _Tables) -> dict[st
 def _summary(track: Track, events: pd.DataFrame) -> str:
     rows = sorted({r.n for profile in track.profiles.values() for r in profile.results if r.n})
     steps = f"{len(track.steps)} steps from {track.steps[0]} to {track.steps[-1]}" if len(track.steps) > 1 else "one step"
-    sentences = [f"The shape of {'the same ' if rows else ''}{rows[0] if rows else 'no'} rows was followed over {steps} at {len(track.sites)} sites."]
+    sentences = [f"The shape of {'the same ' if rows else ''}{rows[0] if rows else 'no'} rows was followed over {steps} at {counted(len(track.sites), 'site')}."]
     if track.about.get("rows"):
         sentences.append(f"Note that {track.about['rows']}.")
     if not track.about["subsamples"]:
@@ -141,13 +142,13 @@ def _summary(track: Track, events: pd.DataFrame) -> str:
     elif len(events):
         sites = len(set(events["site"]))
         sentences.append(
-            f"{len(events)} change{'s' if len(events) > 1 else ''} of a longest bar at {sites} site{'s' if sites > 1 else ''} "
+            f"{counted(len(events), 'change')} of a longest bar at {counted(sites, 'site')} "
             f"exceed{'' if len(events) > 1 else 's'} what the choice of rows and the certificates allow."
         )
     else:
         sentences.append("No change of a longest bar exceeds what the choice of rows and the certificates allow.")
     if track.failed:
-        sentences.append(f"{len(track.failed)} checkpoint{'s' if len(track.failed) > 1 else ''} could not be read or computed.")
+        sentences.append(f"{counted(len(track.failed), 'checkpoint')} could not be read or computed.")
     sentences.append("No null has been compared with: a bar that grows is not yet a shape that means something.")
     return " ".join(sentences)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._value import brief_call, value_from_json
+from topo_interp._words import counted
 from topo_interp.cautions import KINDS
 from topo_interp.certificate import Status
 from topo_interp.homology.rips import Rips
@@ -143,7 +144,7 @@ def about(profile: Profile) -> dict[str, Any]:
     rows = sorted({r.n for r in profile.results if r.n})
     return {
         "store": PurePath(store).name,
-        "site_count": _count(len(profile.sites), "site"),
+        "site_count": counted(len(profile.sites), "site"),
         "rows": f"{_span(rows)} rows" if rows else "no rows",
         "date": date[:10],
         "version": version,
@@ -164,9 +165,9 @@ def summary(profile: Profile) -> str:
     name = profile.recipe_names[0]
     done = profile.found(name)
     if not done:
-        return f"No site of {_count(len(profile.sites), 'site')} could be analyzed; the messages are below."
+        return f"No site of {counted(len(profile.sites), 'site')} could be analyzed; the messages are below."
     rows, widths = (sorted({getattr(r, key) for r, _ in done}) for key in ("n", "d"))
-    head = f"The shape of {_span(rows)} rows was computed at {_count(len(done), 'site')} ({_span(widths)} coordinates)"
+    head = f"The shape of {_span(rows)} rows was computed at {counted(len(done), 'site')} ({_span(widths)} coordinates)"
     if len(profile.recipes) > 1:
         head += f" under {len(profile.recipes)} recipes; this paragraph is about the first, “{name}”"
     sentences = [f"{head}: {recipe(profile.recipes[name])}."]
@@ -179,10 +180,10 @@ def summary(profile: Profile) -> str:
             sentences.append(f"{share} diagrams are {words}.")
     failed = {r.site for r in profile.results if r.error}
     if failed:
-        sentences.append(f"{_count(len(failed), 'site')} failed.")
+        sentences.append(f"{counted(len(failed), 'site')} failed.")
     headlines = [kind["headline"].lower() for kind in grouped_cautions(profile)]
     if headlines:
-        sentences.append(f"{_count(len(headlines), 'warning')} to read first: {'; '.join(headlines)}.")
+        sentences.append(f"{counted(len(headlines), 'warning')} to read first: {'; '.join(headlines)}.")
     return " ".join(sentences)
 
 
@@ -256,10 +257,6 @@ def certificates(profile: Profile) -> list[dict[str, Any]]:
             cases = cases[:1]
         out.append({"where": name, "headline": f"{words}; {tail}.", "cases": cases})
     return out
-
-
-def _count(k: int, noun: str) -> str:
-    return f"{k} {noun}{'' if k == 1 else 's'}"
 
 
 def _span(values: list[int]) -> str:

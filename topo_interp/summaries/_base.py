@@ -11,6 +11,7 @@ import numpy as np
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value, brief_call
+from topo_interp._words import counted
 from topo_interp.homology.diagrams import Diagrams
 
 __all__ = ["Summary", "Vectorization"]
@@ -82,7 +83,7 @@ class _OfOneDegree(Value):
 
     def _refuse(self, diagrams: Diagrams, count: int) -> None:
         raise InputError(
-            f"{self.name}: {count} bar{'' if count == 1 else 's'} of degree {self.dim} {'was' if count == 1 else 'were'} "
+            f"{self.name}: {counted(count, 'bar')} of degree {self.dim} {'was' if count == 1 else 'were'} "
             f"cut by the threshold {diagrams.censored_at:g}: say censored='close' to end such bars at the cut, or compute "
             "with a larger threshold"
         )
