@@ -15,6 +15,7 @@ import pytest
 import topo_interp as ti
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+PROMISED = ("gaussian", "spectrum", "crossed", "clustered", "random_mlp", "random_minilm_distinct_words")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,15 @@ def test_the_data_of_a_run_hang_on_the_name_of_its_kind_alone(calibrate):
     store, table, null = calibrate.loop_free.data("gaussian", 3)
     expected = np.random.default_rng([zlib.crc32(b"gaussian"), 3]).normal(size=(150, 50))
     assert table is None and (store["first"] == expected).all() and null == ti.nulls.matched_gaussian()
-    assert list(calibrate.loop_free.PROMISED) == ["gaussian", "spectrum", "crossed", "clustered", "random_mlp", "random_minilm"]
+    assert tuple(calibrate.loop_free.PROMISED) == PROMISED
+
+
+def test_no_word_is_in_two_rows_where_the_rotation_null_takes_rows_as_independent(calibrate, monkeypatch):
+    monkeypatch.setattr(calibrate.loop_free, "fresh_minilm", lambda words, vocabulary, seed: (words, vocabulary))
+    words, vocabulary, _ = calibrate.loop_free.data("random_minilm_distinct_words", 0)
+    assert words.shape == (150, 8) and sorted(words.ravel()) == list(range(1, vocabulary))
+    words, _, _ = calibrate.loop_free.data("random_minilm", 0)
+    assert len(np.unique(words)) < words.size
 
 
 def test_the_calibrated_report_is_the_one_that_is_shipped(calibrate, monkeypatch):
@@ -90,7 +99,7 @@ def test_every_floor_of_the_calibration_is_measured_anew():
     assert commands == {f"calibrate.py {form}" for form in ("noise", "noise --quick", "power --quick", "uniform --quick", "speed")}
     assert not any("--out" in command for command in commands)
     names = {floor["name"] for floor in floors}
-    for kind in ("gaussian", "spectrum", "crossed", "clustered", "random_mlp", "random_minilm"):
+    for kind in PROMISED:
         for form in ("", "quick/"):
             assert {f"calibrate/{form}{kind}/{figure}" for figure in ("false_claims", "uniform_p_small", "uniform_p_large")} <= names
 
