@@ -119,7 +119,7 @@ def cautions(
     if n > 1 and diagrams.scale == 0:
         found.append(Caution("degenerate", "the median distance is 0"))
     bound = diagrams.certificate.bottleneck_bound
-    rounding = math.fsum(term.up for term in diagrams.certificate.terms if term.source == "rounding")
+    rounding = diagrams.certificate.rounding
     late = bool(diagrams[0][:, 0].any())  # with weights a row may enter as a part of another's component
     if diagrams.n == n and diagrams.certificate.status is Status.EXACT and math.isfinite(bound) and not late:
         # Every row starts one component; those at distance 0 from another leave no bar, and those that a step's

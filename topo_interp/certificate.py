@@ -101,6 +101,11 @@ class Certificate:
         """Bound on the bottleneck distance to the true diagram: max(down, up)."""
         return max(self.down, self.up)
 
+    @property
+    def rounding(self) -> float:
+        """Bound on what rounding alone can have moved a birth or a death."""
+        return math.fsum(max(term.down, term.up) for term in self.terms if term.source == "rounding")
+
     def with_term(self, term: Term, *, status: Status | None = None) -> Certificate:
         """The certificate after one more approximation; the worse status is kept."""
         worst = self.status if status is None else Status(max(self.status, status))

@@ -302,6 +302,29 @@ def test_a_factory_of_a_claim_returns_the_sealed_rows():
     assert len(ti.confirm(right, halves).estimates) == 1 and halves.opened
 
 
+def _fresh_sealed_store(seed: int) -> ti.ActivationStore:
+    whole = ti.store_from_arrays({"circle": _fresh_model(seed), "noise": 2 * _fresh_model(seed)})
+    return whole.select(~whole.rows.index.isin(store().split(0.25, seed=1).rows.index))
+
+
+def test_a_factory_of_a_claim_may_return_a_store_of_the_sealed_rows():
+    points, captured = (
+        dataclasses.replace(claim("circle"), null=ti.nulls.reinitialized(factory))
+        for factory in (_fresh_sealed_rows, _fresh_sealed_store)
+    )
+    (expected,) = ti.confirm(points, store().split(0.25, seed=1)).estimates
+    (found,) = ti.confirm(captured, store().split(0.25, seed=1)).estimates
+    assert (found.null_mean, found.p_value) == (expected.null_mean, expected.p_value)
+    (other,) = ti.confirm(dataclasses.replace(captured, site="noise"), store().split(0.25, seed=1)).estimates
+    assert other.null_mean == pytest.approx(2 * expected.null_mean)
+
+
+def test_points_that_know_no_site_are_not_looked_up_in_the_store_of_a_factory():
+    null = ti.nulls.reinitialized(_fresh_sealed_store)
+    with pytest.raises(InputError, match="points without a site were given; give a cloud of a store"):
+        ti.significance(store()["circle"].points, ti.Rips(), longest, null=null, draws=3, seed=0)
+
+
 def test_grouped_rows_under_a_plain_null_do_not_cost_the_seal():
     halves = store(grouped=True).split(by="word")
     with pytest.raises(InputError, match="within="):

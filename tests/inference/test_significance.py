@@ -365,6 +365,22 @@ def test_clouds_of_different_rows_share_no_draw():
         assert found["value"].nunique() == found["null_mean"].nunique() == 1
 
 
+def square(seed: int) -> np.ndarray:
+    """Of any size: its loop is born at the side and dies at the diagonal, and the side is the median distance."""
+    return np.random.default_rng(seed).uniform(1, 2) * np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+
+
+def test_a_tie_that_the_float32_of_the_distances_broke_is_a_tie():
+    loop, null = ti.max_persistence(dim=1, relative=True), ti.nulls.reinitialized(square)
+    values = {loop(RIPS(square(seed))) for seed in range(20)}
+    assert len(values) > 1 and max(abs(value - (np.sqrt(2) - 1)) for value in values) < 1e-6  # one number, but for rounding
+    largest = max(range(20), key=lambda seed: loop(RIPS(square(seed))))
+    found = significance(square(largest), RIPS, loop, null=null, draws=19, seed=0)
+    assert found.exceeding == 19 and found.p_value == 1
+    table = significance_table({"square": square(largest)}, {"rips": RIPS}, Significance(loop, null=null, draws=19))
+    assert table["p_value"].tolist() == table["p_max_t"].tolist() == [1.0]
+
+
 def test_the_table_is_checked():
     x = circle(10, 2, 0.1, 0)
     how = Significance((longest_loop,), null=matched_gaussian(), draws=19, seed=0)

@@ -217,14 +217,14 @@ class _Trial:
         """Whether the test finds the circle of this radius in the noise of this trial."""
         threads = None if n_jobs == 1 else 1
         planted = like(self.cloud, self._noise(trial) + radius * self._circle(trial))
-        value = self.pipeline.observe((planted,), self.table, threads=threads)[0][0]
+        (found,) = self.pipeline.observe((planted,), self.table, threads=threads)
         drawn = (self.pipeline.draw(k, {self.site: (planted,)}, self.table, threads)[0] for k in range(self.draws))
         if self.family is not None:
-            t = studentized(value, np.array(list(drawn)), self.family.draws)
+            t = studentized(found.value, np.array(list(drawn)), self.family.draws)
             return self.family.p_of(t) <= self.alpha + 1e-12
         exceeding = 0
         for null_value in drawn:
-            exceeding += int(reached(value, [null_value]).sum())
+            exceeding += int(reached(found.value, [null_value], found.rounding).sum())
             if monte_carlo_p(exceeding, self.draws) > self.alpha + 1e-12:
                 return False
         return True

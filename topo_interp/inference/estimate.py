@@ -90,21 +90,22 @@ class Estimate:
 ROUNDING = 1e-12
 
 
-def reached(value: Any, null_values: Any) -> np.ndarray:
+def reached(value: Any, null_values: Any, rounding: Any = 0.0) -> np.ndarray:
     """Which draws reach the value: ``T* >= T``, where what is equal up to rounding counts as reached.
 
-    Permutations that exchange equal things give one number in exact arithmetic and several in float64; a draw that lost its tie to
-    rounding would make the p-value too small.
+    Permutations that exchange equal things give one number in exact arithmetic and several in float64, or in the float32 of
+    distances; a draw that lost its tie to rounding would make the p-value too small.
 
-    >>> reached(0.3, [0.1 + 0.2, 0.1, 0.3 - 1e-16]).tolist()
-    [True, False, True]
+    >>> reached(0.3, [0.1 + 0.2, 0.1, 0.3 - 1e-16]).tolist(), reached(0.3, [0.3 - 1e-8], rounding=1e-8).tolist()
+    ([True, False, True], [True])
 
     Args:
         value: the observed statistic, or ``(tests,)`` of them.
         null_values: ``(draws,)`` or ``(draws, tests)``.
+        rounding: how far rounding can have moved the observed statistic (and each draw as far), beside that of float64.
     """
     value, null_values = np.asarray(value, dtype=np.float64), np.asarray(null_values, dtype=np.float64)
-    slack = ROUNDING * np.maximum(np.abs(value), np.abs(null_values).max(axis=0, initial=0.0))
+    slack = ROUNDING * np.maximum(np.abs(value), np.abs(null_values).max(axis=0, initial=0.0)) + 2 * np.asarray(rounding)
     return null_values >= value - slack
 
 

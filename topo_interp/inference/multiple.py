@@ -51,7 +51,7 @@ class MaxT:
         )
 
 
-def max_t(values: Any, null_values: Any) -> MaxT:
+def max_t(values: Any, null_values: Any, rounding: Any = 0.0) -> MaxT:
     """Westfall-Young p-values from shared draws: each statistic studentized by its own null, then the maximum over tests.
 
     Every statistic has the mean of its test subtracted and is divided by the standard deviation of its test. Both are taken
@@ -63,6 +63,7 @@ def max_t(values: Any, null_values: Any) -> MaxT:
     Args:
         values: (tests,) observed statistics, large values speak against the null.
         null_values: (draws, tests); one row is one draw shared by all tests.
+        rounding: (tests,) how far rounding can have moved each statistic, beside that of float64; what it could tie is tied.
 
     Raises:
         InputError: shapes that do not fit, fewer than two draws, or a statistic that is not finite.
@@ -87,16 +88,16 @@ def max_t(values: Any, null_values: Any) -> MaxT:
     draws = len(null_values)
     sd = together.std(axis=0, ddof=1)
     # A statistic that never changes (an empty diagram in every draw) is no evidence, and must not stand in the maximum.
-    rounding = ROUNDING * np.abs(together).max(axis=0)
-    changes = sd > rounding
+    moved = ROUNDING * np.abs(together).max(axis=0) + np.asarray(rounding)
+    changes = sd > moved
     t = np.divide(together - together.mean(axis=0), sd, out=np.full_like(together, -np.inf), where=changes)
     # A tie that rounding broke is a tie: each test's values are known up to their rounding, in units of its own deviation.
-    slack = np.divide(rounding, sd, out=np.zeros_like(sd), where=changes)
+    slack = np.divide(moved, sd, out=np.zeros_like(sd), where=changes)
     largest = (t[1:] + slack).max(axis=1)
     exceeding = (largest[:, None] >= t[0] - slack).sum(axis=0)
     return MaxT(
         p_values=(1 + exceeding) / (1 + draws),
-        unadjusted=(1 + reached(values, null_values).sum(axis=0)) / (1 + draws),
+        unadjusted=(1 + reached(values, null_values, rounding).sum(axis=0)) / (1 + draws),
         t=np.where(changes, t[0], 0.0),
         null_mean=null_values.mean(axis=0),
         null_sd=null_values.std(axis=0, ddof=1),

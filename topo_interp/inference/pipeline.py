@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,12 @@ from topo_interp.inference.estimate import finite
 from topo_interp.inference.nulls import Null, draw_rng
 from topo_interp.point_cloud import PointCloud
 from topo_interp.progress import progress as progress_line
+from topo_interp.summaries._base import Summary
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["FailedTest", "Pipeline", "Stage", "check_draws", "check_rows", "job_count", "like", "name_of", "parallel", "run_draws", "run_jobs"]
+__all__ = ["FailedTest", "Observed", "Pipeline", "Stage", "check_draws", "check_rows", "job_count", "like", "name_of", "parallel", "run_draws", "run_jobs"]
 
 # From so many rows on, the bars of one draw are worth more than one thread.
 _SHARED = 400
@@ -56,6 +57,14 @@ class Stage:
     def at(self, site: str) -> bool:
         """Whether it runs at this site."""
         return self.sites is None or site in self.sites
+
+
+class Observed(NamedTuple):
+    """A statistic, the certificate of its bars, and how far the rounding of their distances can have moved it."""
+
+    value: float
+    certificate: Certificate
+    rounding: float = 0.0
 
 
 class FailedTest(InputError):
@@ -98,16 +107,18 @@ class Pipeline:
 
     def observe(
         self, clouds: Clouds, table: pandas.DataFrame | None, site: str = "", where: str = "", threads: int | None = None
-    ) -> list[tuple[float, Certificate]]:
-        """The statistics of every test, each with the certificate of its bars."""
-        out: list[tuple[float, Certificate]] = []
+    ) -> list[Observed]:
+        """The statistics of every test."""
+        out: list[Observed] = []
         for number, stage in enumerate(self.stages):
             if not stage.at(site):
                 continue
             with _told(site, where, number), one_blas_thread():
                 found = run_recipe(stage.recipe, clouds, table, threads)
-                values = [finite(summary(found), name_of(summary)) for summary in stage.summaries]
-            out.extend((value, _certificate(found)) for value in values)
+                for summary in stage.summaries:
+                    value = finite(summary(found), name_of(summary))
+                    rounding = summary.rounding(found, value) if isinstance(summary, Summary) else 0.0
+                    out.append(Observed(value, _certificate(found), rounding))
         return out
 
     def drawn(
@@ -122,8 +133,9 @@ class Pipeline:
             if len(clouds) == 1 and not self.null.changes_points:
                 yield site, clouds, drawn_table
                 continue
+            of = site or getattr(clouds[0], "site", "")  # a test of one cloud names no site; a cloud of a store knows its own
             with _told(site, f" in draw {index} of the null"), one_blas_thread():
-                moved = tuple(like(cloud, draw.points(as_points(cloud), site=site, member=k)) for k, cloud in enumerate(clouds))
+                moved = tuple(like(cloud, draw.points(as_points(cloud), site=of, member=k)) for k, cloud in enumerate(clouds))
             yield site, moved, drawn_table
 
     def draw(
@@ -132,7 +144,7 @@ class Pipeline:
         """The statistics of all sites in draw ``index``."""
         where = f" in draw {index} of the null"
         found = (self.observe(clouds, rows, site, where, threads) for site, clouds, rows in self.drawn(index, sites, table))
-        return np.array([value for of_site in found for value, _ in of_site])
+        return np.array([one.value for of_site in found for one in of_site])
 
 
 def run_draws(

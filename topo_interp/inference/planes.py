@@ -13,10 +13,11 @@ import numpy as np
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp.arrays import as_points
+from topo_interp.certificate import Certificate
 from topo_interp.geometry.steps import pca
 from topo_interp.inference.multiple import max_t
 from topo_interp.inference.nulls import Null
-from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, run_draws
+from topo_interp.inference.pipeline import Observed, Pipeline, Stage, check_rows, run_draws
 from topo_interp.inference.trial_log import note_test
 
 if TYPE_CHECKING:
@@ -105,16 +106,17 @@ def search_planes(
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; planes are searched in one cloud")
     search.check(*np.shape(as_points(clouds[0])))
-    values = pipeline.values(clouds[0], table)
+    observed = pipeline.observe(clouds[0], table)
+    values = [one.value for one in observed.values()]
     null_values = run_draws(pipeline, {"": clouds}, table, draws, n_jobs, progress)
-    result = max_t(list(values.values()), null_values)
+    result = max_t(values, null_values, [one.rounding for one in observed.values()])
 
     import pandas
 
     frame = pandas.DataFrame(
         {
-            "plane": list(values),
-            "value": list(values.values()),
+            "plane": list(observed),
+            "value": values,
             "null_mean": result.null_mean,
             "null_sd": result.null_sd,
             "p_value": result.unadjusted,
@@ -182,19 +184,20 @@ class _SearchPipeline:
     search: _Planes
     one: Pipeline
 
-    def values(self, cloud: Any, table: pandas.DataFrame | None, where: str = "", threads: int | None = None) -> dict[str, float]:
+    def observe(self, cloud: Any, table: pandas.DataFrame | None, where: str = "", threads: int | None = None) -> dict[str, Observed]:
         found = {}
         for name, (coordinates, rows) in self.search(cloud).items():
             if len(coordinates) == 0:
-                found[name] = 0.0
+                found[name] = Observed(0.0, Certificate())
                 continue
             labels = table if table is None or rows is None else table.iloc[rows]
-            found[name] = self.one.observe((coordinates,), labels, name, where, threads)[0][0]
+            found[name] = self.one.observe((coordinates,), labels, name, where, threads)[0]
         return found
 
     def draw(self, index: int, sites: Any, table: Any, threads: int | None = None) -> np.ndarray:
         ((_, (drawn,), labels),) = self.one.drawn(index, sites, table)
-        return np.array(list(self.values(drawn, labels, f" in draw {index} of the null", threads).values()))
+        observed = self.observe(drawn, labels, f" in draw {index} of the null", threads)
+        return np.array([one.value for one in observed.values()])
 
 
 def _clusters(points: np.ndarray, k: int) -> list[np.ndarray]:

@@ -12,12 +12,19 @@ from topo_interp._arguments import share_number, whole_number
 from topo_interp._errors import InputError
 from topo_interp._rows import same_rows
 from topo_interp._value import Value
-from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.estimate import Estimate, clopper_pearson, draws_for, monte_carlo_p, reached
 from topo_interp.inference.multiple import MaxT, benjamini_hochberg, max_t
 from topo_interp.inference.nulls import Null, matched_gaussian
-from topo_interp.inference.pipeline import Pipeline, Stage, check_draws, check_rows, name_of, run_draws
+from topo_interp.inference.pipeline import (
+    Observed,
+    Pipeline,
+    Stage,
+    check_draws,
+    check_rows,
+    name_of,
+    run_draws,
+)
 from topo_interp.inference.recipe_names import recipes_by_name
 from topo_interp.inference.trial_log import note_test
 from topo_interp.point_cloud import PointCloud
@@ -242,15 +249,15 @@ def family_of_tests(
         same_rows({name: cloud[0] for name, cloud in clouds.items()}, "a draw that all sites share")
     # An array has no rows of its own and takes those of the clouds beside it.
     rows = next((found for cloud, found in checked.values() if isinstance(cloud[0], PointCloud)), checked[names[0]][1])
-    observed = [value for name in names for value in pipeline.observe(clouds[name], rows, name)]
+    observed = [one for name in names for one in pipeline.observe(clouds[name], rows, name)]
     null_values = run_draws(pipeline, clouds, rows, significance.draws, n_jobs, progress)
-    result = max_t([value for value, _ in observed], null_values)
+    result = max_t([one.value for one in observed], null_values, [one.rounding for one in observed])
     tests = _tests(names, named, stages)
     labels = [(site, recipe, name_of(summary), getattr(summary, "dim", None)) for site, recipe, summary in tests]
     frame = pandas.DataFrame(labels, columns=["site", "recipe", "summary", "dim"]).astype({"dim": "Int64"})
     notes = " ".join(significance.null.notes(len(clouds[names[0]][0]), rows))
     frame = frame.assign(
-        value=[value for value, _ in observed],
+        value=[one.value for one in observed],
         null_mean=result.null_mean,
         null_sd=result.null_sd,
         p_value=result.unadjusted,
@@ -259,7 +266,7 @@ def family_of_tests(
         tests=result.tests,
         draws=result.draws,
         smallest_p=1 / (1 + result.draws),
-        certificate=[certificate.explain() for _, certificate in observed],
+        certificate=[one.certificate.explain() for one in observed],
         notes=notes,
     )
     for (site, recipe, summary), *p in zip(tests, result.unadjusted.tolist(), result.p_values.tolist(), strict=True):
@@ -274,7 +281,7 @@ def _tests(names: list[str], named: Mapping[str, Any], stages: tuple[Stage, ...]
 
 
 def _estimate(
-    observed: tuple[float, Certificate],
+    observed: Observed,
     null_values: np.ndarray,
     summary: Any,
     recipe: Any,
@@ -282,11 +289,10 @@ def _estimate(
     seed: int,
     notes: tuple[str, ...],
 ) -> Estimate:
-    value, certificate = observed
     draws = len(null_values)
-    exceeding = int(reached(value, null_values).sum())
+    exceeding = int(reached(observed.value, null_values, observed.rounding).sum())
     return Estimate(
-        value=value,
+        value=observed.value,
         null_mean=float(null_values.mean()),
         null_sd=float(null_values.std(ddof=1)) if draws > 1 else 0.0,
         p_value=monte_carlo_p(exceeding, draws),
@@ -296,7 +302,7 @@ def _estimate(
         seed=seed,
         interval=clopper_pearson(exceeding, draws),
         interval_method="Clopper-Pearson, 95 %, of P(T* >= T) over the draws",
-        certificate=certificate,
+        certificate=observed.certificate,
         summary=name_of(summary),
         recipe=recipe.to_json() if isinstance(recipe, Value) else "",
         exceeding=exceeding,

@@ -111,6 +111,17 @@ class Summary(_OfOneDegree):
         """The number."""
         return float(self._value(_given(diagrams, self)))
 
+    def rounding(self, diagrams: Diagrams, value: float) -> float:
+        """How far rounding of the distances can have moved ``value``, the number of these diagrams.
+
+        It is 0 where there is no Lipschitz constant to say it.
+        """
+        constant, moved = self._constant()[0], diagrams.certificate.rounding
+        if constant is None or not value:
+            return 0.0
+        # The median distance, by which a relative number is divided, is rounded too.
+        return (constant + (abs(value) if self.relative else 0.0)) * moved / self._unit(diagrams)
+
     def _value(self, diagrams: Diagrams) -> float:
         raise NotImplementedError
 

@@ -43,7 +43,8 @@ class _Recaptured(Draw):
         source = self.captured
         if isinstance(source, Mapping):
             if site not in source:
-                raise InputError(f"{self.factory} captured {sorted(source)} and not the site {site!r}; capture the same sites")
+                where = f"not the site {site!r}; capture the same sites" if site else "points without a site were given; give a cloud of a store"
+                raise InputError(f"{self.factory} captured the sites {sorted(source)}, and {where}")
             source = source[site]
         fresh = as_points(source, name=f"the capture of {self.factory}")
         if fresh.shape != points.shape:
