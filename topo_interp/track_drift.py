@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from topo_interp._errors import InputError
-from topo_interp.comparison.drift import in_medians, unpaired_drift
+from topo_interp.comparison.drift import bottleneck_distances, in_medians
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +36,14 @@ def drift_frame(track: Track, pairs: Iterable[PairResult]) -> pd.DataFrame:
     found, rows = track.diagrams, []
     for pair in pairs:
         values: dict[str, float] = {}
-        notes = list(pair.notes)
         bound = math.nan
         a, b = (found.get((step, pair.site, pair.recipe)) for step in (pair.reference, pair.step))
         if a is not None and b is not None:
-            values, more = unpaired_drift(a, b)
-            notes += more
-            bound = sum(in_medians(d).certificate.bottleneck_bound for d in (a, b))
+            both = in_medians(a), in_medians(b)
+            values = bottleneck_distances(*both)
+            bound = sum(d.certificate.bottleneck_bound for d in both)
         head = {"step": pair.step, "reference": pair.reference, "site": pair.site, "recipe": pair.recipe}
-        rows.append({**head, **values, "bottleneck_bound": bound, **pair.values, "notes": " | ".join(notes)})
+        rows.append({**head, **values, "bottleneck_bound": bound, **pair.values, "notes": " | ".join(pair.notes)})
     dims = range(max(recipe.max_dim for recipe in track.recipes.values()) + 1)
     numbers = [*(f"bottleneck_dim{k}" for k in dims), "bottleneck_bound", "rtd", "rtd_forward", "rtd_backward", "cka"]
     frame = pd.DataFrame(rows, columns=["step", "reference", "site", "recipe", *numbers, "notes"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from topo_interp._arguments import real_number
 from topo_interp._errors import InputError
+from topo_interp.comparison.drift import in_medians
 from topo_interp.comparison.events import Change, Lengths, changes, longest_bars
 from topo_interp.track_cache import RANKS
 
@@ -73,7 +74,7 @@ def _series(track: Track) -> Iterator[_Series]:
                 continue
             diagrams = [found[step, site, name] for step in steps]
             # Both ends of a bar can move; without a median distance there is no length either.
-            bound = np.array([2.0 * d.certificate.bottleneck_bound / d.scale if d.scale else 0.0 for d in diagrams])
+            bound = np.array([2.0 * in_medians(d).certificate.bottleneck_bound if d.scale else 0.0 for d in diagrams])
             resampled = np.array([track.lengths[step, site, name] for step in steps])
             for dim in range(recipe.max_dim + 1):
                 whole = np.array([longest_bars(d, dim, RANKS) for d in diagrams])

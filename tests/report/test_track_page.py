@@ -86,8 +86,8 @@ def test_tables_stand_beside_the_page(track, tmp_path):
 
 def test_a_report_computes_each_distance_once(track, tmp_path, monkeypatch):
     calls = []
-    once = track_drift.unpaired_drift
-    monkeypatch.setattr(track_drift, "unpaired_drift", lambda *pair: calls.append(pair) or once(*pair))
+    once = track_drift.bottleneck_distances
+    monkeypatch.setattr(track_drift, "bottleneck_distances", lambda *pair: calls.append(pair) or once(*pair))
     track.report(tmp_path / "a.html")
     assert len(calls) == len(track.pairs)
     with pytest.raises(ti.InputError, match="make it first"):

@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from topo_interp._errors import TopoInterpError, error_message
+import numpy as np
+
+from topo_interp._errors import error_message
 from topo_interp.certificate import Term
 from topo_interp.comparison._paired import Comparison
 from topo_interp.comparison.diagram_distances import bottleneck
@@ -17,25 +19,31 @@ from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.seen import Seen
 
-__all__ = ["in_medians", "paired_measures", "unpaired_drift"]
+__all__ = ["bottleneck_distances", "in_medians", "paired_measures"]
 
 _OF_DISTANCES = {"rtd": rtd, "rtd_lite": rtd_lite, "merge_order": merge_order, "rsa": rsa}
 _MEASURES: dict[str, Callable[..., Comparison]] = {**_OF_DISTANCES, "cka": cka, "procrustes": procrustes}
 
 
 def in_medians(diagrams: Diagrams) -> Diagrams:
-    """The same diagrams in units of their median distance, with the certificate in that unit.
+    """The same diagrams in units of their median distance, with the certificate in that unit, which is itself known up to an error.
+
+    Distances within r of the true ones have a median u within r of theirs. Dividing by it moves an end e by e r / (u (u - r)) at
+    most, and makes what the certificate allows larger by u / (u - r). A median of a sample of the rows is taken as it is.
 
     >>> in_medians(Diagrams.from_bars([[(0, 4)]], scale=2.0))[0]
     array([[0., 2.]])
     """
-    unit = diagrams.scale
+    unit, certificate = diagrams.scale, diagrams.certificate
     if not unit:  # unknown, or all points coincide: there is nothing to divide by
         return diagrams
+    off = sum(max(t.down, t.up) for t in certificate.terms if t.source != "landmarks")  # which leave distances as they are
+    ends = np.concatenate((diagrams.birth, diagrams.death[np.isfinite(diagrams.death)], [diagrams.censored_at or 0.0]))
+    shift = off * (float(ends.max()) + certificate.bottleneck_bound) / (unit * (unit - off)) if off < unit else math.inf
     certificate = dataclasses.replace(
-        diagrams.certificate,
-        terms=tuple(Term(t.source, t.down / unit, t.up / unit) for t in diagrams.certificate.terms),
-        valid_to=diagrams.certificate.valid_to / unit,
+        certificate,
+        terms=(*(Term(t.source, t.down / unit, t.up / unit) for t in certificate.terms), Term("median distance", shift, shift)),
+        valid_to=math.inf if math.isinf(certificate.valid_to) else max(0.0, certificate.valid_to / unit - shift),
     )
     return dataclasses.replace(
         diagrams,
@@ -47,17 +55,13 @@ def in_medians(diagrams: Diagrams) -> Diagrams:
     )
 
 
-def unpaired_drift(a: Diagrams, b: Diagrams) -> tuple[dict[str, float], list[str]]:
-    """Bottleneck distances of the diagrams in median distances, by degree; NaN and a sentence where there is none."""
-    first, second = in_medians(a), in_medians(b)
-    values, notes = {}, []
-    for dim in range(min(a.max_dim, b.max_dim) + 1):
-        try:
-            values[f"bottleneck_dim{dim}"] = bottleneck(first, second, dim).value
-        except TopoInterpError as error:
-            values[f"bottleneck_dim{dim}"] = math.nan
-            notes.append(f"bottleneck: {error}")
-    return values, list(dict.fromkeys(notes))
+def bottleneck_distances(a: Diagrams, b: Diagrams) -> dict[str, float]:
+    """The bottleneck distance of each degree, named as the columns of a table are.
+
+    >>> bottleneck_distances(Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5), (1, 2)]]))
+    {'bottleneck_dim0': 1.0}
+    """
+    return {f"bottleneck_dim{dim}": bottleneck(a, b, dim).value for dim in range(min(a.max_dim, b.max_dim) + 1)}
 
 
 def paired_measures(

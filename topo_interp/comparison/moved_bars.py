@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from topo_interp.comparison.bar_matching import match_bars
-from topo_interp.comparison.diagram_distances import bottleneck
+from topo_interp.comparison.drift import bottleneck_distances
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
 
@@ -35,11 +35,8 @@ def unpaired_distances(a: Diagrams, b: Diagrams) -> dict[str, float]:
     >>> unpaired_distances(one, two)
     {'bottleneck_dim0': 1.0, 'wasserstein_dim0': 1.5}
     """
-    values = {}
-    for dim in range(min(a.max_dim, b.max_dim) + 1):
-        values[f"bottleneck_dim{dim}"] = bottleneck(a, b, dim).value
-        values[f"wasserstein_dim{dim}"] = float(match_bars(a, b, dim)["cost"].sum())
-    return values
+    costs = {f"wasserstein_dim{dim}": float(match_bars(a, b, dim)["cost"].sum()) for dim in range(min(a.max_dim, b.max_dim) + 1)}
+    return bottleneck_distances(a, b) | costs
 
 
 def moved_bars(a: Diagrams, b: Diagrams, dim: int, *, most: int = 50) -> tuple[int, list[MovedBar]]:

@@ -239,6 +239,8 @@ def zigzag(
 def _check_null(clouds: Mapping[Hashable, Any], null: Any) -> None:
     if not isinstance(null, Null) or not null.joint:
         raise InputError(f"null is {null!r}; a null that draws all steps together is needed, such as ti.nulls.matched_gaussian()")
+    if not null.changes_pairs:
+        raise InputError(f"{null.kind} does not change the points, so that every draw would equal the data: use ti.nulls.permuted_pairing()")
     if any(isinstance(cloud, DistanceMatrix) for cloud in clouds.values()):
         raise InputError("a null draws points, and a DistanceMatrix has none: give the points, or null=None")
     for cloud in clouds.values():
