@@ -191,6 +191,7 @@ CLOUDS = {0: np.eye(4), 1: np.eye(4)}
         (lambda: ti.zigzag(CLOUDS, ti.Rips()), "NeighborGraphs"),
         (lambda: ti.zigzag(CLOUDS, KNN, null="gauss"), "matched_gaussian"),
         (lambda: ti.zigzag(CLOUDS, KNN, null=ti.nulls.matched_gaussian(), draws=0), "draws is 0"),
+        (lambda: ti.zigzag(CLOUDS, KNN, null=ti.nulls.permuted_labels("w")), "permuted_labels does not change the points"),
         (lambda: ti.zigzag(CLOUDS, KNN).similarity(2), "degrees 0"),
     ],
 )
