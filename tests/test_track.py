@@ -113,7 +113,7 @@ def test_two_processes_give_the_same(found):
 def test_a_pair_has_its_share_of_the_threads_and_one_of_blas(monkeypatch):
     from threadpoolctl import threadpool_info, threadpool_limits
 
-    asked, of_blas, cka, seen = [], [], drift._MEASURES["cka"], ti.Rips.seen
+    asked, of_blas, (properties, cka), seen = [], [], drift.MEASURES["cka"], ti.Rips.seen
 
     def watched_cka(*clouds, **options):
         of_blas.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
@@ -123,7 +123,7 @@ def test_a_pair_has_its_share_of_the_threads_and_one_of_blas(monkeypatch):
         asked.append(threads)
         return seen(self, cloud, threads, device)
 
-    monkeypatch.setitem(drift._MEASURES, "cka", watched_cka)
+    monkeypatch.setitem(drift.MEASURES, "cka", (properties, watched_cka))
     monkeypatch.setattr(ti.Rips, "seen", watched_seen)
     with threadpool_limits(limits=2, user_api="blas"):
         values, notes, _ = track_cache.pair_result(track_cache.Cache(None), RIPS, cloud(0, 0), cloud(5, 0), 3)
@@ -246,7 +246,7 @@ def test_a_pair_without_all_of_its_measures_is_tried_again(tmp_path, monkeypatch
         return found.about["computed"], found.drift()
 
     with monkeypatch.context() as patch:
-        patch.setitem(drift._MEASURES, "rtd", lambda *_, **__: 1 / 0)
+        patch.setitem(drift.MEASURES, "rtd", (drift.MEASURES["rtd"][0], lambda *_, **__: 1 / 0))
         computed, frame = found()
     assert computed == 3 and frame["rtd"].isna().all() and frame["cka"].notna().all()
     assert frame["notes"].tolist() == ["rtd: ZeroDivisionError: division by zero"]

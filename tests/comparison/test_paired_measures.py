@@ -8,6 +8,7 @@ from scipy.stats import ortho_group, spearmanr
 
 import topo_interp as ti
 from topo_interp.comparison._subsamples import subsamples_of
+from topo_interp.comparison.comparisons import MEASURES
 from topo_interp.comparison.drift import paired_measures
 
 RNG = np.random.default_rng(5)
@@ -50,7 +51,7 @@ def test_the_scale_is_of_no_account(name, of_x, of_y):
     assert (found.forward, found.backward) == pytest.approx((want.forward, want.backward), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"cka", "procrustes"}))
+@pytest.mark.parametrize("name", [name for name in NAMES if MEASURES[name][0].takes_distances])
 def test_distances_stand_for_points(name):
     pair = [ti.DistanceMatrix.from_points(points, metric="chordal") for points in (X, Y)]
     found, want = measure(name)(*pair), measure(name)(X, Y, metric="chordal")
@@ -77,6 +78,14 @@ def test_measures_after_the_steps_of_a_recipe_are_of_its_distances():
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"rtd", "rtd_lite"}))
 def test_no_error_is_claimed_where_no_bound_is_known(name):
     assert measure(name)(X, Y).error is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_measure_that_takes_no_distances_says_so(name):
+    matrix = ti.DistanceMatrix.from_points(X)
+    if not MEASURES[name][0].takes_distances:
+        with pytest.raises(ti.InputError, match="points"):
+            measure(name)(matrix, matrix)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,6 +140,17 @@ def test_an_interval_holds_the_values_of_the_subsamples(name):
 def test_subsamples_that_can_not_be_compared(call, message):
     with pytest.raises(ti.InputError, match=message):
         call()
+
+
+def test_a_subsample_without_a_value_costs_the_interval_only(monkeypatch):
+    properties, cka = MEASURES["cka"]
+    calls = []
+    monkeypatch.setitem(MEASURES, "cka", (properties, lambda *pair, **how: calls.append(pair) or cka(*pair, **how)))
+    few = np.r_[np.repeat(X[:1], 57, axis=0), X[1:4]]
+    found, notes = paired_measures(few, Y, ti.Rips(), ["cka"], subsamples=20)
+    assert found == {"cka": ti.cka(few, Y)} and len(calls) == 1 and notes[0].startswith("cka: in a subsample of 48 of 60 rows")
+    found, notes = paired_measures(X[:4], Y[:4], ti.Rips(), ["cka"], subsamples=20)
+    assert found == {"cka": ti.cka(X[:4], Y[:4])} and "too few for cka" in notes[0]
 
 
 def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):

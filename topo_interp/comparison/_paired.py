@@ -18,6 +18,7 @@ from topo_interp.point_cloud import PointCloud
 
 __all__ = [
     "Comparison",
+    "NoInterval",
     "Properties",
     "correlation_of_ranks",
     "in_unit_range",
@@ -33,14 +34,24 @@ _LEVEL = 0.9  # of the subsamples lie in the interval
 
 @dataclasses.dataclass(frozen=True)
 class Properties:
-    """What a measure promises: one row of ``ti.comparisons.table()``. Symmetric says that ``value`` is the same both ways round."""
+    """What a measure promises: one row of ``ti.comparisons.table()``. Symmetric says that ``value`` is the same both ways round.
+
+    Every measure takes points; one that takes distances is a function of them, and takes two ``ti.DistanceMatrix`` as well.
+    """
 
     name: str
     is_metric: bool
     symmetric: bool
     invariances: str
     larger_is_more_similar: bool
+    takes_distances: bool
     needs_pairing: bool = True
+
+
+class NoInterval(InputError):
+    """A measure has a value for all rows, ``result``, and none in a subsample."""
+
+    result: Comparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +184,9 @@ def with_interval(
     try:
         values = [recompute(index) for index in rows]
     except InputError as error:
-        raise InputError(f"in a subsample of {size} of {result.n} rows: {error} (subsamples=0 gives the value alone)") from error
+        failed = NoInterval(f"in a subsample of {size} of {result.n} rows: {error} (subsamples=0 gives the value alone)")
+        failed.result = result
+        raise failed from error
     low, high = np.quantile(values, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     method = f"central {_LEVEL:.0%} of {count} subsamples of {size} of {result.n} rows, without replacement, seed {seed}"
     return dataclasses.replace(result, interval=(float(low), float(high)), interval_method=method)

@@ -20,11 +20,11 @@ from topo_interp.progress import progress as progress_line
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["compare", "table"]
+__all__ = ["MEASURES", "compare", "table"]
 
 Measure = Callable[[Any, Any], Comparison]
 
-_MEASURES: dict[str, tuple[Properties, Measure]] = {
+MEASURES: dict[str, tuple[Properties, Measure]] = {
     "rtd": (merging.RTD, merging.rtd),
     "rtd_lite": (merging.RTD_LITE, merging.rtd_lite),
     "merge_order": (merging.MERGE_ORDER, merging.merge_order),
@@ -37,15 +37,15 @@ _MEASURES: dict[str, tuple[Properties, Measure]] = {
 
 
 def table() -> pandas.DataFrame:
-    """One row per measure: name, is_metric, symmetric, invariances, larger_is_more_similar, needs_pairing.
+    """One row per measure: name, is_metric, symmetric, invariances, larger_is_more_similar, takes_distances, needs_pairing.
 
     >>> table().set_index("name").loc["procrustes", "is_metric"]
     True
     """
     import pandas
 
-    frame = pandas.DataFrame([dataclasses.asdict(properties) for properties, _ in _MEASURES.values()])
-    return frame.astype({name: object for name in ("is_metric", "symmetric", "larger_is_more_similar", "needs_pairing")})
+    frame = pandas.DataFrame([dataclasses.asdict(properties) for properties, _ in MEASURES.values()])
+    return frame.astype({name: object for name in ("is_metric", "symmetric", "larger_is_more_similar", "takes_distances", "needs_pairing")})
 
 
 def compare(
@@ -125,15 +125,15 @@ def _row(function: Measure, first: Any, second: Any) -> tuple[Any, ...]:
 def _measure(measure: str | Measure) -> Measure:
     if callable(measure):
         return measure
-    if not isinstance(measure, str) or measure not in _MEASURES:
-        near = difflib.get_close_matches(str(measure), _MEASURES, n=1)
+    if not isinstance(measure, str) or measure not in MEASURES:
+        near = difflib.get_close_matches(str(measure), MEASURES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"no measure is called {measure!r}; {hint}known: {', '.join(_MEASURES)}")
+        raise InputError(f"no measure is called {measure!r}; {hint}known: {', '.join(MEASURES)}")
     if measure == "neighbor_overlap":
         raise InputError(
             "neighbor_overlap needs its number of neighbors: pass lambda x, y: ti.neighbor_overlap(x, y, k=10)"
         )
-    return _MEASURES[measure][1]
+    return MEASURES[measure][1]
 
 
 def _require_same_rows(a: Any, b: Any) -> None:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from topo_interp._errors import error_message
 from topo_interp.certificate import Term
-from topo_interp.comparison._paired import Comparison
+from topo_interp.comparison._paired import Comparison, NoInterval
+from topo_interp.comparison.comparisons import MEASURES
 from topo_interp.comparison.diagram_distances import bottleneck
-from topo_interp.comparison.linear import cka, procrustes, rsa
-from topo_interp.comparison.merging import merge_order, rtd, rtd_lite
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.rips import Rips
 from topo_interp.homology.seen import Seen
 
 __all__ = ["bottleneck_distances", "in_medians", "paired_measures"]
-
-_OF_DISTANCES = {"rtd": rtd, "rtd_lite": rtd_lite, "merge_order": merge_order, "rsa": rsa}
-_MEASURES: dict[str, Callable[..., Comparison]] = {**_OF_DISTANCES, "cka": cka, "procrustes": procrustes}
 
 
 def in_medians(diagrams: Diagrams) -> Diagrams:
@@ -81,12 +77,15 @@ def paired_measures(
         return {}, [error_message(error)]
     found, notes = {}, []
     for name in names:
+        properties, measure = MEASURES[name]
         try:
-            clouds = [one.matrix if name in _OF_DISTANCES else one.after for one in seen]
-            found[name] = _MEASURES[name](*clouds, subsamples=subsamples, seed=seed)
+            clouds = [one.matrix if properties.takes_distances else one.after for one in seen]
+            found[name] = measure(*clouds, subsamples=subsamples, seed=seed)
         except Exception as error:  # noqa: BLE001 - one measure must not lose the others
             message = error_message(error)
             notes.append(message if message.startswith(name) else f"{name}: {message}")
-            if subsamples:
+            if isinstance(error, NoInterval):
+                found[name] = error.result
+            elif subsamples:
                 found |= paired_measures(*seen, recipe, [name])[0]
     return found, notes

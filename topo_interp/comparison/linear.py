@@ -22,9 +22,9 @@ from topo_interp.geometry.distance_matrix import DistanceMatrix
 
 __all__ = ["cka", "procrustes", "rsa"]
 
-CKA = Properties("cka", False, True, "rotation, isotropic scale, translation", True)
-PROCRUSTES = Properties("procrustes", True, True, "rotation and reflection, isotropic scale, translation", False)
-RSA = Properties("rsa", False, True, "isometry, monotone change of distances", True)
+CKA = Properties("cka", False, True, "rotation, isotropic scale, translation", True, False)
+PROCRUSTES = Properties("procrustes", True, True, "rotation and reflection, isotropic scale, translation", False, False)
+RSA = Properties("rsa", False, True, "isometry, monotone change of distances", True, True)
 
 
 def cka(x: Any, y: Any, *, debiased: bool = True, subsamples: int = 0, seed: int = 0) -> Comparison:

@@ -27,9 +27,9 @@ from topo_interp.homology.rips import Rips
 
 __all__ = ["cross_barcode", "merge_order", "rtd", "rtd_lite"]
 
-RTD = Properties("rtd", False, True, "isometry, isotropic scale", False)
-RTD_LITE = Properties("rtd_lite", False, True, "isometry, isotropic scale", False)
-MERGE_ORDER = Properties("merge_order", False, True, "isometry, monotone change of distances", True)
+RTD = Properties("rtd", False, True, "isometry, isotropic scale", False, True)
+RTD_LITE = Properties("rtd_lite", False, True, "isometry, isotropic scale", False, True)
+MERGE_ORDER = Properties("merge_order", False, True, "isometry, monotone change of distances", True, True)
 
 _QUANTILE = 0.9
 _UNIT = f"divided by the {_QUANTILE} quantile of the full matrix"

@@ -20,8 +20,8 @@ from topo_interp.geometry.distance_matrix import DistanceMatrix
 
 __all__ = ["information_imbalance", "neighbor_overlap"]
 
-NEIGHBOR_OVERLAP = Properties("neighbor_overlap", False, True, "monotone change of distances", True)
-INFORMATION_IMBALANCE = Properties("information_imbalance", False, True, "monotone change of distances", False)
+NEIGHBOR_OVERLAP = Properties("neighbor_overlap", False, True, "monotone change of distances", True, True)
+INFORMATION_IMBALANCE = Properties("information_imbalance", False, True, "monotone change of distances", False, True)
 
 
 def neighbor_overlap(
