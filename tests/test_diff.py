@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 import topo_interp as ti
+from topo_interp.comparison import comparisons
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 4))
@@ -110,6 +111,32 @@ def test_one_measure_and_one_site_that_fail_lose_no_other():
     matrices = [ti.diffusion(k=9, t=8).distance_matrix(points) for points in (X, B["noisy"])]
     assert whole["rtd"] == pytest.approx(ti.rtd(*matrices).value) and whole["rtd_p_max_t"] == 0.1 and whole["error"] == ""
     assert found.about["tests"] == sum(len(numbers) for numbers in found.paired.values())
+
+
+def test_a_draw_that_fails_loses_no_other_test(monkeypatch, tmp_path):
+    properties, real = comparisons.MEASURES["cka"]
+
+    def cka(x, y, **how):
+        if np.array_equal(x, moved) and not np.array_equal(y, X):  # a draw permutes the second cloud
+            raise ZeroDivisionError("not here")
+        return real(x, y, **how)
+
+    moved = X + 1
+    monkeypatch.setitem(comparisons.MEASURES, "cka", (properties, cka))
+    found = ti.diff({"bad": moved, "good": X}, {"bad": X, "good": X}, ti.Rips(max_dim=0), draws=5, subsamples=0, progress=False)
+    frame = found.to_frame().set_index("site")
+    assert frame.loc["bad", "error"] == "at bad in draw 0 of the null: cka: ZeroDivisionError: not here"
+    assert np.isfinite(frame.loc["bad", "cka"]) and np.isnan(frame.loc["bad", "rtd_p"]) and frame.loc["good", "rtd_p"] == 1 / 6
+    assert found.about["tests"] == 4 and "at bad in draw 0" in found.report(tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_the_tests_of_halves_of_a_split_are_in_its_log():
+    halves = ti.store_from_arrays({"layer": RNG.normal(size=(40, 3))}).split(seed=0)
+    frame = ti.diff(halves, halves, ti.Rips(max_dim=0), draws=9, subsamples=0, progress=False).to_frame()
+    tests = halves.tried().dropna(subset="p_value").set_index("summary")
+    assert halves.explored == len(tests) == 4 and set(tests["draws"]) == {9} and "permuted_pairing" in tests["null"].iloc[0]
+    for name in ("rtd", "cka"):
+        assert (tests.loc[name, "p_value"], tests.loc[name, "p_adjusted"]) == (frame[f"{name}_p"].item(), frame[f"{name}_p_max_t"].item())
 
 
 def test_without_draws_there_are_values_and_no_p():

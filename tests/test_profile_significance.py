@@ -106,6 +106,30 @@ def test_a_draw_that_fails_costs_its_own_test_only(n_jobs):
     assert found.tests.significant("sparse", "directions", 1) is None and found.tests.significant("ring", "plain", 1)
 
 
+@pytest.mark.parametrize(("bars", "reason"), [(25, "ZeroDivisionError: "), (50, "at doubled in draw 0 of the null: ZeroDivisionError: ")])
+def test_any_error_costs_its_own_test_only(bars, reason):
+    """Shuffled coordinates tell doubled rows apart: 25 bars in the data, 50 in a draw."""
+
+    def stops(diagrams):
+        return 1 / (len(diagrams[0]) - bars) if diagrams.scale > 100 else ti.max_persistence(dim=1)(diagrams)
+
+    ring = points()["ring"]
+    how = ti.Significance(stops, null=ti.nulls.shuffled_columns("coordinates"), draws=9, alpha=0.1, detect=None)
+    found = ti.profile({"ring": ring, "doubled": np.repeat(1000 * ring[:25], 2, axis=0)}, ti.Rips(), significance=how, progress=False)
+    assert found.tests.tests == 1 and list(found.tests.untested) == [("doubled", "euclidean")]
+    assert found.tests.untested["doubled", "euclidean"].startswith(reason)
+
+
+def test_neither_a_plane_nor_a_search_that_fails_loses_the_tests(monkeypatch):
+    def fails(*_, **__):
+        raise ti.BudgetError("too small")
+
+    for name in ("loop_plane", "detectable"):
+        monkeypatch.setattr(f"topo_interp.profile_significance.{name}", fails)
+    found = ti.profile({"noise": points()["noise"]}, ti.Rips(), significance=HOW, progress=False)
+    assert found.tests.tests == 1 and not found.tests.planes and found.tests.undetermined == {"noise": "too small"}
+
+
 def test_sites_of_other_rows_are_refused_before_anything_runs(monkeypatch):
     monkeypatch.setattr(sys.modules["topo_interp.profile"], "measure_site", None)
     with pytest.raises(ti.InputError, match="'noise' has 50 rows and 'ring' 49"):

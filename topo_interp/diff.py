@@ -18,7 +18,7 @@ from topo_interp.activations.store import open_store
 from topo_interp.arrays import as_points
 from topo_interp.comparison.drift import in_medians
 from topo_interp.comparison.moved_bars import MovedBar
-from topo_interp.diff_parts import MEASURES, add_chance, compared_site
+from topo_interp.diff_parts import add_chance, compared_site
 from topo_interp.homology.rips import Rips
 from topo_interp.inference.pipeline import job_count, parallel
 from topo_interp.point_cloud import PointCloud
@@ -29,7 +29,7 @@ from topo_interp.profile_significance import note_tried
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MEASURES", "Diff", "diff"]
+__all__ = ["Diff", "diff"]
 
 Key = tuple[str, str]
 Numbers = Mapping[str, Mapping[str, float]]
@@ -50,7 +50,7 @@ class Diff:
         unpaired: (site, recipe) -> distance of the diagrams, in median distances -> value, low, high.
         moves: (site, recipe) -> the bars that moved farthest.
         moved: (site, recipe) -> how many bars of each degree moved by more than the certificates allow.
-        errors: (site, recipe) -> why a paired measure or the unpaired distances are missing.
+        errors: (site, recipe) -> why a paired measure, its p-value or the unpaired distances are missing.
         about: draws, subsamples, seed, and how many tests the p-values are adjusted for.
     """
 
@@ -215,16 +215,16 @@ def diff(
         note_tried(store, results, named, None)
         profiles.append(Profile(results, MappingProxyType(named), MappingProxyType(about_store(store))))
     compared = {key: site.paired for key, site in found.items() if site.paired}
-    if draws and compared:
-        add_chance(compared, named, pairs, draws, seed, n_jobs, progress)
-    tests = sum(map(len, compared.values())) if draws else 0
+    failed = add_chance(compared, named, pairs, draws, seed, n_jobs, progress) if draws else {}
+    errors = {key: " | ".join(filter(None, (site.error, failed.get(key)))) for key, site in found.items()}
+    tests = sum("p" in numbers for of_key in compared.values() for numbers in of_key.values())
     return Diff(
         *profiles,
         MappingProxyType(compared),
         MappingProxyType({key: site.unpaired for key, site in found.items()}),
         MappingProxyType({key: site.moves for key, site in found.items()}),
         MappingProxyType({key: site.moved for key, site in found.items()}),
-        MappingProxyType({key: site.error for key, site in found.items() if site.error}),
+        MappingProxyType({key: error for key, error in errors.items() if error}),
         MappingProxyType({"draws": draws, "subsamples": subsamples, "seed": seed, "tests": tests}),
     )
 

@@ -19,7 +19,8 @@ from topo_interp.homology.rips import Rips
 from topo_interp.homology.seen import Seen
 from topo_interp.inference.multiple import max_t
 from topo_interp.inference.nulls import permuted_pairing
-from topo_interp.inference.pipeline import Pipeline, Stage, one_blas_thread, run_draws
+from topo_interp.inference.pipeline import FailedTest, Pipeline, Stage, one_blas_thread, run_draws
+from topo_interp.inference.trial_log import note_test
 from topo_interp.profile import SiteResult, measure_with_cycles, without_cycles
 
 __all__ = ["MEASURES", "SiteDiff", "add_chance", "compared_site"]
@@ -124,30 +125,50 @@ def add_chance(
     seed: int,
     n_jobs: int,
     progress: bool,
-) -> None:
-    """Beside each measure what permuted pairings give: its p-values, and where the draws lie."""
-    larger = measures_table().set_index("name")["larger_is_more_similar"]
-    signs = {name: 1 if larger[name] else -1 for name in MEASURES}
-    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # where the same measures have a value
-    for (site, name), numbers in paired.items():
-        alike.setdefault((name, tuple(numbers)), []).append(site)
-    stages = tuple(
-        Stage(_Measured(recipes[name], measures), tuple(_Likeness(m, signs[m]) for m in measures), tuple(sites))
-        for (name, measures), sites in alike.items()
-    )
-    clouds = {site: pair for site, pair in pairs.items() if any(stage.at(site) for stage in stages)}
-    null = run_draws(Pipeline(stages, permuted_pairing(), seed), clouds, None, draws, n_jobs, progress)
+) -> dict[tuple[str, str], str]:
+    """Beside each measure what permuted pairings give: its p-values, and where the draws lie; of those that fail in a draw, why.
+
+    The tests of halves of a split are written into its log.
+    """
+    null, failed = permuted_pairing(), {}
+    while left := {key: numbers for key, numbers in paired.items() if key not in failed}:
+        names, stages = _stages(left, recipes)
+        clouds = {site: pair for site, pair in pairs.items() if any(stage.at(site) for stage in stages)}
+        try:
+            drawn = run_draws(Pipeline(stages, null, seed), clouds, None, draws, n_jobs, progress)
+            break
+        except FailedTest as error:  # all draws once more, without it
+            failed.update({(error.site, name): str(error) for name in (names if error.stage is None else [names[error.stage]])})
+    else:
+        return failed
     # In the order in which a draw goes through the pipeline.
-    names = [name for name, _ in alike]
     tests = [
-        (paired[site, name][summary.name], summary.sign)  # type: ignore[attr-defined]
+        (site, name, summary)
         for site in clouds
         for name, stage in zip(names, stages, strict=True)
         if stage.at(site)
         for summary in stage.summaries
     ]
-    result = max_t([sign * numbers["value"] for numbers, sign in tests], null)
-    spread = np.quantile(null, _CENTRAL, axis=0).T
-    for (numbers, sign), alone, adjusted, ends in zip(tests, result.unadjusted, result.p_values, spread, strict=True):
-        low, high = sorted(map(float, sign * ends))
-        numbers.update(p=float(alone), p_max_t=float(adjusted), chance_low=low, chance_high=high)
+    found = [left[site, name][summary.name] for site, name, summary in tests]
+    result = max_t([test[-1].sign * numbers["value"] for test, numbers in zip(tests, found, strict=True)], drawn)
+    spread = np.quantile(drawn, _CENTRAL, axis=0).T
+    for (site, name, summary), numbers, p, adjusted, ends in zip(tests, found, result.unadjusted, result.p_values, spread, strict=True):
+        low, high = sorted(map(float, summary.sign * ends))
+        numbers.update(p=float(p), p_max_t=float(adjusted), chance_low=low, chance_high=high)
+        note_test(pairs[site], site, recipes[name], summary, null, draws, seed, float(p), float(adjusted))
+    return failed
+
+
+def _stages(
+    paired: Mapping[tuple[str, str], Numbers], recipes: Mapping[str, Rips]
+) -> tuple[list[str], tuple[Stage, ...]]:
+    """Of each stage the name of its recipe, and the stage: the sites at which the same measures have a value."""
+    larger = measures_table().set_index("name")["larger_is_more_similar"]
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (site, name), numbers in paired.items():
+        alike.setdefault((name, tuple(numbers)), []).append(site)
+    stages = tuple(
+        Stage(_Measured(recipes[name], measures), tuple(_Likeness(m, 1 if larger[m] else -1) for m in measures), tuple(sites))
+        for (name, measures), sites in alike.items()
+    )
+    return [name for name, _ in alike], stages

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from topo_interp._errors import InputError
+from topo_interp._errors import error_message
 from topo_interp._rows import same_rows
 from topo_interp.activations.split import Split
 from topo_interp.arrays import as_points
@@ -164,8 +164,8 @@ def _untested(results: Sequence[SiteResult], recipes: Mapping[str, Rips], how: S
         try:
             for summary in how.of_recipe(recipes[result.recipe]):
                 summary(result.diagrams)
-        except InputError as error:
-            out[result.site, result.recipe] = str(error)
+        except Exception as error:  # noqa: BLE001 - told in the row
+            out[result.site, result.recipe] = error_message(error)
     return out
 
 
@@ -188,8 +188,8 @@ def _detectable(
                     rows_table=getattr(store, "rows", None), n_jobs=n_jobs,
                 )  # fmt: skip
                 found[site] = (name, answer)
-            except InputError as error:
-                undetermined[site] = str(error)
+            except Exception as error:  # noqa: BLE001 - told in the place of an answer
+                undetermined[site] = error_message(error)
             line.advance()
     return found, undetermined
 
@@ -209,7 +209,7 @@ def _planes(
             try:
                 data = loop_plane(recipes[name], store[site])
                 drawn = drawn_loop_plane(recipes[name], store[site], null, seed=tests.how.seed, site=site, rows_table=table)
-            except InputError:  # a picture is no result: a draw that can not be drawn loses nothing else
+            except Exception:  # noqa: BLE001 - a picture is no result: a draw that can not be drawn loses nothing else
                 data = drawn = None
             if data is not None and drawn is not None:
                 out[site] = (name, data, drawn)

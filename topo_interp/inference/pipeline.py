@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from topo_interp._arguments import function, is_whole, whole_number
-from topo_interp._errors import InputError
+from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
 from topo_interp._rows import same_rows
 from topo_interp.arrays import as_points
@@ -81,13 +81,13 @@ class FailedTest(InputError):
 
 @contextlib.contextmanager
 def _told(site: str, where: str, stage: int | None = None) -> Iterator[None]:
-    """Errors of the input with the site and the draw in front: one of many must be found again, and can be left out."""
+    """Errors with the site and the draw in front: one of many must be found again, and can be left out."""
     try:
         yield
-    except InputError as error:
+    except Exception as error:
         if not site and not where:
             raise
-        failed = FailedTest(f"{f'at {site}' if site else ''}{where}: {error}".lstrip())
+        failed = FailedTest(f"{f'at {site}' if site else ''}{where}: {error_message(error)}".lstrip())
         failed.site, failed.stage = site, stage
         raise failed from error
 
