@@ -51,6 +51,7 @@ nanobind::tuple tree_tuple(SpanningTree<T>&& found, More... more) {
   work["rounds"] = found.work.rounds;
   work["refreshed"] = found.work.refreshed;
   work["components"] = found.work.components;
+  work["tiles"] = found.work.tiles;
   const std::size_t count = found.edges.size();
   return nanobind::make_tuple(to_numpy(std::move(ends), {count, 2}), to_numpy(std::move(lengths)), work, more...);
 }

@@ -111,6 +111,19 @@ nb::tuple tree(const Source<T>& source, std::int64_t neighbors, std::int64_t tab
 }
 
 template <class T>
+nb::ndarray<nb::numpy, T> lower_bounds(const Source<T>& source, Rows group, std::int64_t groups, int threads) {
+  threads = thread_count(threads);
+  const std::int64_t n = source.distances->size();
+  require(static_cast<std::int64_t>(group.shape(0)) == n, "the group of every row is needed");
+  require(groups >= 1 && groups <= n, "there are no more groups than rows");
+  const std::vector<std::int32_t> places = checked_rows(group, groups);
+  std::vector<T> found;
+  run_interruptible(nb::none(), [&](Control& control) { found = source.distances->lower_bounds(places, groups, threads, control); });
+  const auto side = static_cast<std::size_t>(groups);
+  return to_numpy(std::move(found), {side, side});
+}
+
+template <class T>
 nb::tuple farthest(const Source<T>& source, std::int64_t k, std::int64_t start, Rows indices, Numbers radii, Rows nearest,
                    Numbers distances, int threads, nb::object progress) {
   threads = thread_count(threads);
@@ -158,6 +171,8 @@ void bind_for(nb::module_& m, const char* name) {
         "indptr, indices and distances of the radius graph; or, over most_pairs, the pairs found so far and in which part.");
   m.def("spanning_tree", &tree<T>, "source"_a, "neighbors"_a, "table"_a = 0, "refresh_share"_a = 0.25, "threads"_a = 1,
         "progress"_a.none() = nb::none(), "Edges and lengths of the minimum spanning tree, and what it took.");
+  m.def("lower_bounds", &lower_bounds<T>, "source"_a, "group"_a.noconvert(), "groups"_a, "threads"_a = 1,
+        "What no distance between rows of two groups is below, for every two groups; 0 where nothing is known.");
   m.def("farthest_points", &farthest<T>, "source"_a, "k"_a, "start"_a, "indices"_a.noconvert(), "radii"_a.noconvert(),
         "nearest"_a.noconvert(), "distances"_a.noconvert(), "threads"_a, "progress"_a.none() = nb::none());
   m.def("largest_distortion", &distortion<T>, "source"_a, "landmarks"_a.noconvert(), "nearest"_a.noconvert(), "up_to"_a, "threads"_a,

@@ -9,7 +9,7 @@
 
 #define TOPO_INTERP_ISA common
 #include "parallel.hpp"
-#include "cpu/rounding.hpp"
+#include "cpu/group_bounds.hpp"
 #include "distance_rules.hpp"
 #include "metrics.hpp"
 
@@ -309,40 +309,65 @@ void PairwiseDistances<T>::gather(const std::int32_t* rows, std::int64_t count, 
     into.resize(at(count * each));
     for (std::int64_t r = 0; from && r < count; ++r) std::copy_n(from + rows[r] * each, each, into.data() + r * each);
   };
-  choose(job_.x.squared_norms, to.squared_norms, 1);
   choose(job_.x.scale, to.scale, 1);
   choose(job_.x.shift, to.shift, 1);
   choose(job_.x.bits, to.bits, job_.words);
   if (!job_.x.panels) return;
-  if (to.room < count) {  // what stands in the rows of a panel that nobody chose is computed with and thrown away: zeros
-    to.room = pieces_of(count, width) * width;
+  const std::int64_t panels = pieces_of(count, width);
+  if (to.room < count) {
+    to.room = panels * width;
     to.panels = AlignedBuffer<T>(at(to.room * cols));
-    std::fill_n(to.panels.data(), to.room * cols, T(0));
+    if (needs_norms_) to.squared_norms.resize(at(to.room));
   }
-  for (std::int64_t r = 0; r < count; ++r) {
-    const T* from = job_.x.panels + rows[r] / width * cols * width + rows[r] % width;
-    T* into = to.panels.data() + r / width * cols * width + r % width;
-    for (std::int64_t k = 0; k < cols; ++k) into[k * width] = from[k * width];
+  for (std::int64_t panel = 0; panel < panels; ++panel) {  // anew: a row of a panel lies on as many cache lines as it has entries
+    kernel_->pack(side_of(to), count, cols, panel, needs_norms_ ? center_.data() : nullptr, order_.empty() ? nullptr : order_.data(),
+                  to.panels.data() + panel * width * cols, needs_norms_ ? to.squared_norms.data() + panel * width : nullptr);
   }
+}
+
+template <class T>
+TileSide<T> PairwiseDistances<T>::side_of(const GatheredRows<T>& rows) const {
+  return {job_.x.panels ? rows.panels.data() : nullptr,
+          rows.squared_norms.data(),
+          rows.given.data(),
+          x_.cols,
+          job_.x.scale ? rows.scale.data() : nullptr,
+          job_.x.shift ? rows.shift.data() : nullptr,
+          rows.bits.data()};
 }
 
 template <class T>
 void PairwiseDistances<T>::gathered_tile(const GatheredRows<T>& x, std::int64_t j0, std::int64_t j1, double* scratch, T* out,
                                          std::int64_t ld, TileStats& stats, const Control& control) const {
   TileJob<T> job = job_;
-  job.x = {job_.x.panels ? x.panels.data() : nullptr,
-           x.squared_norms.data(),
-           x.given.data(),
-           x_.cols,
-           job_.x.scale ? x.scale.data() : nullptr,
-           job_.x.shift ? x.shift.data() : nullptr,
-           x.bits.data()};
+  job.x = side_of(x);
   kernel_->tile(job, 0, x.rows, j0, j1, false, scratch, out, ld, &stats, StopSignal{&asked_to_stop, &control});
 }
 
 template <class T>
+void PairwiseDistances<T>::gathered_tile(const GatheredRows<T>& x, const GatheredRows<T>& y, double* scratch, T* out, std::int64_t ld,
+                                         TileStats& stats, const Control& control) const {
+  TileJob<T> job = job_;
+  job.x = side_of(x);
+  job.y = side_of(y);
+  kernel_->tile(job, 0, x.rows, 0, y.rows, false, scratch, out, ld, &stats, StopSignal{&asked_to_stop, &control});
+}
+
+template <class T>
+std::vector<T> PairwiseDistances<T>::lower_bounds(const std::vector<std::int32_t>& group, std::int64_t groups, int threads,
+                                                  const Control& control) const {
+  if (!needs_norms_) return std::vector<T>(static_cast<std::size_t>(groups * groups), T(0));
+  return bounds_between_groups(x_, job_.x.scale, job_.x.shift, rounding_case(), group, groups, threads, control);
+}
+
+template <class T>
+RoundingCase PairwiseDistances<T>::rounding_case() const {
+  return {sizeof(T) == sizeof(float), job_.metric, unit_rows_, job_.cols, job_.chain, job_.recompute};
+}
+
+template <class T>
 double PairwiseDistances<T>::rounding(const TileStats& stats, double largest) const {
-  return rounding_bound({sizeof(T) == sizeof(float), job_.metric, unit_rows_, job_.cols, job_.chain, job_.recompute}, stats, largest);
+  return rounding_bound(rounding_case(), stats, largest);
 }
 
 template class PairwiseDistances<float>;

@@ -10,6 +10,7 @@
 
 #include "cpu/aligned_buffer.hpp"
 #include "cpu/cpu_features.hpp"
+#include "cpu/rounding.hpp"
 #include "cpu/tile.hpp"
 #include "interrupt.hpp"
 #include "views.hpp"
@@ -20,7 +21,7 @@ namespace topo_interp {
 template <class T>
 struct GatheredRows {
   std::int64_t rows = 0;
-  std::int64_t room = 0;  // rows that the panels hold
+  std::int64_t room = 0;  // rows that the panels and the norms hold
   AlignedBuffer<T> panels;
   std::vector<T> given;
   std::vector<double> squared_norms, scale, shift;
@@ -49,16 +50,24 @@ class PairwiseDistances {
             std::int64_t ld, TileStats& stats, const Control& control) const;
 
   // Of a symmetric one, rows that are not neighbours: the same bits as in `tile`. `gather` copies at most `side` rows;
-  // `gathered_tile` writes all entries of row rows[r] against [j0, j1) to out[r * ld + (j - j0)]. Thread-safe.
+  // `gathered_tile` writes all entries of row rows[r] against [j0, j1), or against other gathered rows, to out[r * ld + (j - j0)].
+  // Thread-safe.
   void gather(const std::int32_t* rows, std::int64_t count, GatheredRows<T>& to) const;
   void gathered_tile(const GatheredRows<T>& x, std::int64_t j0, std::int64_t j1, double* scratch, T* out, std::int64_t ld,
                      TileStats& stats, const Control& control) const;
+  void gathered_tile(const GatheredRows<T>& x, const GatheredRows<T>& y, double* scratch, T* out, std::int64_t ld, TileStats& stats,
+                     const Control& control) const;
+
+  // See DistanceSource. Of metrics that are functions of Euclidean distances; zeros for others.
+  std::vector<T> lower_bounds(const std::vector<std::int32_t>& group, std::int64_t groups, int threads, const Control& control) const;
 
   // A proved bound on |stored - exact| over all pairs that went into `stats`, of which `largest` is the largest distance, for
   // entries stored as T. Its derivation stands beside the code.
   double rounding(const TileStats& stats, double largest) const;
 
  private:
+  TileSide<T> side_of(const GatheredRows<T>& rows) const;
+  RoundingCase rounding_case() const;
   void prepare(TileSide<T>& side, MatrixView<T> rows, AlignedBuffer<T>& panels, AlignedBuffer<double>& norms, int threads,
                const Control& control);
   void measure_rows(TileSide<T>& side, MatrixView<T> rows, std::vector<double>& scale, std::vector<double>& shift, int threads,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "cpu/aligned_buffer.hpp"
 #include "cpu/distance_source.hpp"
@@ -24,6 +25,10 @@ class PointSource final : public DistanceSource<T> {
 
   std::int64_t size() const override { return distances_.rows(); }
   std::unique_ptr<Reader> reader() const override { return std::make_unique<PointReader>(*this); }
+  std::vector<T> lower_bounds(const std::vector<std::int32_t>& group, std::int64_t groups, int threads,
+                              const Control& control) const override {
+    return distances_.lower_bounds(group, groups, threads, control);
+  }
 
   // Over all tiles of readers that have ended.
   double rounding() const {
@@ -50,20 +55,30 @@ class PointSource final : public DistanceSource<T> {
     void choose(const std::int32_t* rows, std::int64_t count) override { source_.distances_.gather(rows, count, chosen_); }
     void chosen_tile(std::int64_t j0, std::int64_t j1, T* out, const Control& control) override {
       source_.distances_.gathered_tile(chosen_, j0, j1, scratch_.data(), out, side, stats_, control);
-      if (stats_.wanted && !control.stopped()) {
-        for (std::int64_t i = 0; i < chosen_.rows; ++i) see(out + i * side, 0, j1 - j0);
-      }
+      see_chosen(out, j1 - j0, control);
+    }
+    void chosen_tile(const std::int32_t* columns, std::int64_t count, T* out, const Control& control) override {
+      source_.distances_.gather(columns, count, columns_);
+      source_.distances_.gathered_tile(chosen_, columns_, scratch_.data(), out, side, stats_, control);
+      see_chosen(out, count, control);
     }
 
    private:
+    void see_chosen(const T* out, std::int64_t columns, const Control& control) {
+      if (!stats_.wanted || control.stopped()) return;
+      for (std::int64_t i = 0; i < chosen_.rows; ++i) see(out + i * side, 0, columns);
+    }
     void see(const T* row, std::int64_t from, std::int64_t to) {
-      T largest = 0;
-      for (std::int64_t j = from; j < to; ++j) largest = std::max(largest, row[j]);
-      largest_ = std::max(largest_, static_cast<double>(largest));
+      constexpr std::int64_t lanes = 16;  // maxima side by side, which a compiler keeps in one register
+      T largest[lanes] = {};
+      for (; from + lanes <= to; from += lanes)
+        for (std::int64_t lane = 0; lane < lanes; ++lane) largest[lane] = std::max(largest[lane], row[from + lane]);
+      for (; from < to; ++from) largest[0] = std::max(largest[0], row[from]);
+      largest_ = std::max(largest_, static_cast<double>(*std::max_element(largest, largest + lanes)));
     }
     const PointSource& source_;
     AlignedBuffer<double> scratch_;
-    GatheredRows<T> chosen_;
+    GatheredRows<T> chosen_, columns_;
     TileStats stats_;
     double largest_ = 0;
   };
@@ -83,5 +98,9 @@ class PointSource final : public DistanceSource<T> {
   mutable TileStats stats_;
   mutable double largest_ = 0;
 };
+
+// Compiled once, beside the kernels: where bindings include this, they are compiled for size.
+extern template class PointSource<float>;
+extern template class PointSource<double>;
 
 }  // namespace topo_interp

@@ -8,6 +8,20 @@
 #include "metrics.hpp"
 
 namespace topo_interp {
+namespace {
+
+double unit(bool single) { return single ? 0x1p-24 : 0x1p-53; }
+// gamma(k) below.
+double sum_error(double terms, double u) { return terms * u / (1 - terms * u); }
+// E / s below.
+double product_error(const RoundingCase& of) {
+  const double terms = static_cast<double>(of.single ? of.chain : of.cols);
+  return sum_error(terms, unit(of.single)) + 3 * (static_cast<double>(of.cols) + 8) * unit(false);
+}
+
+}  // namespace
+
+double unit_row_error(std::int64_t cols) { return 2 * (static_cast<double>(cols) + 16) * 2 * unit(false); }
 
 std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::int64_t step) {
   if (!single) return 256;
@@ -33,19 +47,19 @@ std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::in
 // Last, e^2 is rounded to T and so is its root: 2 u e. A function f of the distance then has |f(e) - f(d)| by its slope.
 double rounding_bound(const RoundingCase& of, const TileStats& stats, double largest) {
   const bool single = of.single;
-  const double u = single ? 0x1p-24 : 0x1p-53, w = 0x1p-53, cols = static_cast<double>(of.cols);
-  const auto gamma = [&](double k) { return k * u / (1 - k * u); };
+  const double u = unit(single), w = unit(false), cols = static_cast<double>(of.cols);
+  const auto gamma = [&](double k) { return sum_error(k, u); };
   const double spare = 1.0001;  // for the roundings of these lines themselves
   if (of.metric == MetricKind::hamming) return u;
   if (of.metric == MetricKind::chebyshev) return spare * u * largest;
   if (of.metric == MetricKind::manhattan)
     return spare * (gamma(static_cast<double>(of.chain) + 2) + (single ? cols * w : gamma(cols)) + u) * largest;
 
-  const double g = (single ? gamma(static_cast<double>(of.chain)) : gamma(cols)) + 3 * (cols + 8) * w;
+  const double g = product_error(of);
   const double center = u * std::sqrt(2 * stats.largest_sum);
   const double product = g * std::sqrt(stats.largest_ratio) / (1 + std::sqrt(1 - g / of.recompute));
   const double direct = (single && !of.unit_rows ? gamma(recompute_chain + 4) : (cols + 8) * w) * std::sqrt(stats.largest_recomputed);
-  const double lengths = of.unit_rows ? 2 * (cols + 16) * 2 * w : 0;
+  const double lengths = of.unit_rows ? unit_row_error(of.cols) : 0;
   // e^2 <= most_share s where products gave it.
   const double longest = std::sqrt(std::max(most_share * stats.largest_sum, stats.largest_recomputed));
   const double distance = std::max(center + product, direct) + lengths;
@@ -60,6 +74,14 @@ double rounding_bound(const RoundingCase& of, const TileStats& stats, double lar
     }
     default: return spare * (distance + 2 * u * longest);
   }
+}
+
+// Where products give e, e^2 >= c s: the first two terms above are at most (g / c) e and u sqrt(2 / c) e. Recomputed pairs
+// follow, and 8 u leave room for the roundings of the function, whose relative slope is at least 1.
+double relative_rounding(const RoundingCase& of) {
+  const double u = unit(of.single), cols = static_cast<double>(of.cols);
+  return product_error(of) / of.recompute + u * std::sqrt(2 / of.recompute) +
+         sum_error(static_cast<double>(recompute_chain + 4), u) + (cols + 8) * unit(false) + 8 * u;
 }
 
 }  // namespace topo_interp

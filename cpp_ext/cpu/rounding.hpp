@@ -19,6 +19,13 @@ struct RoundingCase {
 // d grows. A multiple of `step`, which divides 16.
 std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::int64_t step);
 
+// Of metrics that are functions of Euclidean distances: no distance e that the function is applied to is less than
+// (1 - this) d, d the exact one, whatever the pair, and neither is the value less than the function of that.
+double relative_rounding(const RoundingCase& of);
+
+// How far the distance of two unit rows, as they are made in double, can be from that of exact ones.
+double unit_row_error(std::int64_t cols);
+
 // A bound on |stored - exact| over all pairs that went into `stats`, of which `largest` is the largest distance.
 double rounding_bound(const RoundingCase& of, const TileStats& stats, double largest);
 

@@ -1,16 +1,12 @@
 #include "cpu/spanning_tree.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
-#include <memory>
-#include <mutex>
-#include <numeric>
 #include <optional>
 #include <utility>
 
+#include "cpu/component_edges.hpp"
 #include "cpu/neighbors.hpp"
-#include "cpu/tile_pass.hpp"
 #include "forest.hpp"
 
 // Why the lists are enough. The smallest edge that leaves a component belongs to the tree (cut property). The list of a row
@@ -124,48 +120,19 @@ class Boruvka {
     return most;
   }
 
-  // One more pass over all pairs keeps the smallest edge between any two components; the tree of that table is the rest.
+  // One more look at the pairs keeps the smallest edges between components; the tree of these is the rest.
   void join_by_table() {
     control_.phase.store(2);
     const std::int64_t count = forest_.components();
-    tree_.work.components = count;
-    std::vector<std::int32_t> place(at(n_));
-    std::int32_t next = 0;
-    for (std::int64_t i = 0; i < n_; ++i) {
-      if (label_[at(i)] == i) place[at(i)] = next++;
+    std::vector<std::int32_t> place(at(n_)), roots;
+    for (std::int32_t i = 0; i < n_; ++i) {
+      if (label_[at(i)] != i) continue;
+      place[at(i)] = static_cast<std::int32_t>(roots.size());
+      roots.push_back(i);
     }
     for (std::int32_t& label : label_) label = place[at(label)];  // 0 .. count - 1 from here on
-
-    // Read without the lock as a first test: a stale entry is larger than the true one and lets a pair through too many.
-    const std::size_t cells = at(count * count);
-    const std::unique_ptr<std::atomic<T>[]> shortest(new std::atomic<T>[cells]);
-    std::vector<Edge<T>> smallest(at(count * (count - 1) / 2), none());
-    for (std::size_t cell = 0; cell < cells; ++cell) shortest[cell].store(std::numeric_limits<T>::infinity());
-    for (std::int64_t a = 0; a < count; ++a) shortest[at(a * count + a)].store(-1);  // no pair inside a component passes
-    std::mutex lock;
-    constexpr std::int64_t side = DistanceSource<T>::side;
-    visit_pairs(source_, options_.threads, control_,
-                [&](std::int64_t i0, std::int64_t i1, std::int64_t j0, std::int64_t j1, const T* tile) {
-                  for (std::int64_t i = i0; i < i1; ++i) {
-                    const T* d = tile + (i - i0) * side - j0;
-                    const std::int64_t a = label_[at(i)];
-                    const std::atomic<T>* row = shortest.get() + a * count;
-                    for (std::int64_t j = std::max(j0, i + 1); j < j1; ++j) {
-                      const std::int64_t b = label_[at(j)];
-                      if (!(d[j] <= row[b].load(std::memory_order_relaxed))) continue;
-                      const std::int64_t low = std::min(a, b), high = std::max(a, b);
-                      const Edge<T> found{d[j], static_cast<std::int32_t>(i), static_cast<std::int32_t>(j)};
-                      std::lock_guard<std::mutex> guard(lock);
-                      Edge<T>& kept = smallest[at(high * (high - 1) / 2 + low)];
-                      if (!(found < kept)) continue;
-                      kept = found;
-                      shortest[at(a * count + b)].store(found.length, std::memory_order_relaxed);
-                      shortest[at(b * count + a)].store(found.length, std::memory_order_relaxed);
-                    }
-                  }
-                });
-    std::sort(smallest.begin(), smallest.end());
-    for (const Edge<T>& edge : smallest) add(edge);
+    tree_.work.components = count;
+    for (const Edge<T>& edge : edges_between_components(source_, label_, roots, options_.threads, control_, tree_.work.tiles)) add(edge);
   }
 
   const DistanceSource<T>& source_;

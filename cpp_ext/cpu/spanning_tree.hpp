@@ -31,6 +31,7 @@ struct SpanningTreeWork {
   std::int64_t rounds = 0;      // of Boruvka's algorithm on the lists
   std::int64_t refreshed = 0;   // lists that were made anew
   std::int64_t components = 0;  // joined by a table at the end
+  std::int64_t tiles = 0;       // of pairs that were computed for it
 };
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "cpu/distance_source.hpp"
@@ -54,6 +55,43 @@ void visit_pairs(const DistanceSource<T>& source, int threads, Control& control,
     control.done.fetch_add(1, std::memory_order_relaxed);
   });
   if (control.stopped()) throw Interrupted();
+}
+
+// Visits pairs of blocks of `side` listed rows where wanted(i0, i1, j0, j1), i0 <= j0: visit(i0, i1, j0, j1, tile) for the places
+// [i0, i1) and [j0, j1) of the list, all entries also where both are the same.
+template <class T, class Wanted, class Visit>
+std::int64_t visit_blocks(const DistanceSource<T>& source, const std::vector<std::int32_t>& rows, int threads, Control& control,
+                          Wanted&& wanted, Visit&& visit) {
+  constexpr std::int64_t side = DistanceSource<T>::side;
+  const auto n = static_cast<std::int64_t>(rows.size());
+  struct Place {
+    std::int64_t i, j;
+  };
+  std::vector<Place> tiles;
+  for (std::int64_t i = 0; i < n; i += side) {
+    if (control.stopped()) throw Interrupted();
+    for (std::int64_t j = i; j < n; j += side) {
+      if (wanted(i, std::min(i + side, n), j, std::min(j + side, n))) tiles.push_back({i, j});
+    }
+  }
+  const auto count = static_cast<std::int64_t>(tiles.size());
+  threads = static_cast<int>(std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(count, 1)));
+  std::vector<TileWorker<T>> workers = tile_workers(source, threads);
+  std::vector<std::int64_t> chosen(static_cast<std::size_t>(threads), -1);
+  control.done.store(0);
+  control.total.store(count);
+  parallel_for(threads, count, control, [&](std::int64_t piece, int index) {
+    TileWorker<T>& worker = workers[static_cast<std::size_t>(index)];
+    const auto [i0, j0] = tiles[static_cast<std::size_t>(piece)];
+    const std::int64_t i1 = std::min(i0 + side, n), j1 = std::min(j0 + side, n);
+    if (std::exchange(chosen[static_cast<std::size_t>(index)], i0) != i0) worker.reader->choose(rows.data() + i0, i1 - i0);
+    worker.reader->chosen_tile(rows.data() + j0, j1 - j0, worker.tile.data(), control);
+    if (control.stopped()) return;
+    visit(i0, i1, j0, j1, worker.tile.data());
+    control.done.fetch_add(1, std::memory_order_relaxed);
+  });
+  if (control.stopped()) throw Interrupted();
+  return count;
 }
 
 // Visits the listed rows against all columns: visit(first, last, j0, j1, tile) for the places [first, last) of the list. All

@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.cluster.hierarchy import cophenet, is_valid_linkage, linkage
 from scipy.sparse.csgraph import minimum_spanning_tree
 
@@ -85,6 +87,57 @@ def test_every_way_is_really_taken():
     assert plain["refreshed"] == plain["components"] == 0
     assert refreshed["refreshed"] > 400 and refreshed["components"] == 0
     assert tabled["refreshed"] == 0 and 12 <= tabled["components"] < 80
+
+
+def spread_clusters(metric):
+    """Twelve clusters of 400 rows whose balls are small beside what lies between them, in no order."""
+    rng = np.random.default_rng(11)
+    cluster = rng.integers(0, 12, 4800)
+    x = (3 * rng.standard_normal((12, 20))[cluster] + 1e-3 * rng.standard_normal((4800, 20))).astype(np.float32)
+    return cpu.point_source(x, metric, threads=2)
+
+
+@pytest.mark.parametrize(("metric", "proved"), [("euclidean", True), ("cosine", True), ("manhattan", False)])
+def test_pairs_of_clusters_that_are_proved_too_far_are_not_computed(metric, proved):
+    source = spread_clusters(metric)
+    edges, lengths, work = cpu.spanning_tree(source, 16, threads=2)
+    far, same, thorough = cpu.spanning_tree(source, 16, 1, threads=2)  # a table of one component is none: only lists
+    np.testing.assert_array_equal(edges, far)
+    np.testing.assert_array_equal(lengths, same)
+    assert work["components"] == 12 and thorough["refreshed"] > 0 == thorough["tiles"]
+    every_tile = 25 * 26 // 2
+    assert (work["tiles"] < every_tile / 2) if proved else (work["tiles"] > every_tile * 0.9)
+
+
+SLACK = {"euclidean": 1, "chordal": 1, "angular": 1, "sqeuclidean": 2, "cosine": 2, "correlation": 2}  # the power of a distance
+
+
+@pytest.mark.parametrize("metric", SLACK)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0.0, 1e-4, 1e-2, 0.3, 2.0]), offset=st.sampled_from([0.0, 1.0, 1e3]))
+@settings(max_examples=12, deadline=None)
+def test_no_distance_is_below_the_bound_of_its_groups(metric, dtype, seed, spread, offset):
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(np.arange(60) % 15)
+    x = (rng.standard_normal((15, 7))[group] + spread * rng.standard_normal((60, 7)) + offset).astype(dtype)
+    bounds = cpu.lower_bounds(cpu.point_source(x, metric), group, 15, 2)
+    distances = ti.pairwise_distances(x, metric=metric)
+    between = np.full((15, 15), np.inf)
+    np.minimum.at(between, (group[:, None], group[None, :]), distances)
+    apart = ~np.eye(15, dtype=bool)
+    assert (bounds <= between)[apart].all() and (bounds == bounds.T).all()
+    if spread == 0:  # balls without a radius: the bound is the distance, less its rounding
+        assert (bounds >= between * (1 - 1e-3 * SLACK[metric]))[apart].all()
+
+
+def test_a_matrix_and_other_metrics_have_no_bounds():
+    x = CLOUDS["two clusters"].astype(np.float32)
+    group = np.repeat([0, 1], 200)
+    assert not cpu.lower_bounds(cpu.point_source(x, "manhattan"), group, 2).any()
+    matrix = cpu.matrix_source(ti.DistanceMatrix.from_dense(ti.pairwise_distances(x)).condensed, len(x))
+    assert not cpu.lower_bounds(matrix, group, 2).any()
+    with pytest.raises(ValueError, match="the group of every row"):
+        cpu.lower_bounds(matrix, group[1:], 2)
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "manhattan", "chebyshev", "cosine", "angular", "correlation", "hamming"])

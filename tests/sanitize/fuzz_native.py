@@ -83,6 +83,7 @@ VALID = {
     "knn": lambda rng: [source(rng), 4, 2],
     "within_radius": lambda rng: [source(rng), 1.5, 1000, 2],
     "spanning_tree": lambda rng: [source(rng), 3],
+    "lower_bounds": lambda rng: [source(rng), np.arange(20) % 4, 4, 2],
     "farthest_points": lambda rng: [source(rng), 5, 0, *none_yet(), 2],
     "largest_distortion": lambda rng: [source(rng), np.arange(4), np.arange(20) % 4, 2.0, 2],
     "largest_differences": lambda rng: [source(rng), cpu.point_source(points(rng, d=2), "euclidean"), 2],

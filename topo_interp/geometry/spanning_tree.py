@@ -85,7 +85,8 @@ def spanning_tree(
     One pass over all pairs keeps the nearest neighbors of every row; Boruvka's rounds then work on these lists. A list whose
     entries all lie in the row's own component still bounds the row's other edges from below, and a component joins another
     only by an edge that comes before all such bounds, so that every edge is proved minimal. Only rows that stand in the way
-    are looked at again: all pairs a second time in the worst case (tight clusters), hardly any on usual activations.
+    are looked at again: hardly any on usual activations, all pairs a second time where clusters are wide and apart, few of
+    them where balls around the clusters (of metrics that are functions of Euclidean distances) prove the others too long.
 
     Args:
         x: points (n, d), or a DistanceMatrix, whose own metric then counts.
