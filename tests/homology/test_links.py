@@ -351,6 +351,31 @@ def test_progress_reports_phases():
         cpu.links_rips(lengths, n, math.inf, 2, 2, refuse)
 
 
+def test_memory_of_a_radius_graph_is_what_is_taken():
+    code = """if True:
+        import re
+        import numpy as np
+        import topo_interp as ti
+        from topo_interp.homology.links import graph_memory
+
+        def status(field):
+            return int(re.search(field + r":\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
+
+        points = np.random.default_rng(0).normal(size=(20000, 2))
+        ti.Rips()(ti.radius_graph(points[:300], 0.3), threads=2)
+        graph = ti.radius_graph(points, 0.08)
+        before = status("VmRSS")  # the peak of making the graph is far below that of its bars
+        assert len(ti.Rips()(graph, threads=2)[1]) > 1000
+        print(status("VmHWM") - before, graph_memory(graph))
+    """
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("reads the peak from /proc")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110, check=False)
+    assert run.returncode == 0, run.stderr
+    taken, stated = map(int, run.stdout.split())
+    assert 0.7 * stated < taken < stated
+
+
 def test_memory_at_4000_points():
     """0.28 GB above the process, the distances among it."""
     code = """if True:
