@@ -285,11 +285,9 @@ def read_site(store: Mapping[str, Any], site: str) -> Any:
         return Unread(error_message(error))
 
 
-def measure_site(
-    site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True, device: str = "cpu"
-) -> SiteResult:
-    """One site under one recipe; ``plain`` says whether to compute the baselines too. What goes wrong is in the result."""
-    return without_cycles(measure_with_cycles(site, name, recipe, cloud, threads, plain=plain, device=device)[0])
+def measure_site(site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, device: str = "cpu") -> SiteResult:
+    """One site under one recipe. What goes wrong is in the result."""
+    return without_cycles(measure_with_cycles(site, name, recipe, cloud, threads, device=device)[0])
 
 
 def without_cycles(result: SiteResult) -> SiteResult:
@@ -302,7 +300,10 @@ def without_cycles(result: SiteResult) -> SiteResult:
 def measure_with_cycles(
     site: str, name: str, recipe: Rips, cloud: Any, threads: int, *, plain: bool = True, device: str = "cpu"
 ) -> tuple[SiteResult, Seen | None]:
-    """As :func:`measure_site`, for what reads more: the diagrams know their cycles, and the cloud is there as the recipe saw it."""
+    """As :func:`measure_site`, for what reads more: the diagrams know their cycles, and the cloud is there as the recipe saw it.
+
+    ``plain`` says whether to compute the baselines too.
+    """
     shape, groups = (0, 0), tuple(getattr(cloud, "groups", ()))
     if isinstance(cloud, Unread):
         return SiteResult(site, name, error=cloud.message), None

@@ -211,5 +211,6 @@ def test_wrong_arguments():
     assert ti.wasserstein(d, d, dim=1, order=np.int64(2)).value == ti.match_bars(d, d, dim=1, order=np.float32(2))["cost"].sum() == 0
     with pytest.raises(ti.InputError, match="order is 0.5"):
         ti.wasserstein(d, d, dim=1, order=0.5)
+    assert ti.match_bars(d, d, dim=1, order=np.float32(np.inf))["cost"].tolist() == [0.0]
     with pytest.raises(ti.InputError, match="order is 0.5"):
         ti.match_bars(d, d, dim=1, order=0.5)

@@ -7,7 +7,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp import InputError
-from topo_interp.inference.detectable import detectable, noise_floor
+from topo_interp.inference.detectable import _RATIOS, _smallest, detectable, noise_floor
 from topo_interp.inference.multiple import max_t, studentized
 
 LOOP = ti.max_persistence(dim=1)
@@ -32,6 +32,18 @@ def test_the_answer_is_the_smallest_powerful_radius_that_was_tried(found):
     assert found.found == dict(found.tried)[found.ratio]
     assert found.interval[0] <= found.found / 10 <= found.interval[1]
     assert found.radius == pytest.approx(found.ratio * found.noise_floor)
+
+
+def test_the_search_asks_for_nine_radii_at_most():
+    asked = []
+    for smallest in range(len(_RATIOS) + 1):
+        calls: list[int] = []
+        assert _smallest(lambda k, calls=calls, smallest=smallest: calls.append(k) or k >= smallest) == smallest
+        asked.append(len(calls))
+        assert len(set(calls)) == len(calls)
+    assert max(asked) == 9 and asked[-1] == 7
+    detect = ti.Detect()
+    assert f"({9 * detect.trials * (detect.draws + 1)} as it is)" in ti.Detect.__doc__
 
 
 def test_the_sentence_gives_the_size(found):
@@ -86,6 +98,8 @@ def test_a_value_among_a_family_is_found_exactly_where_the_report_finds_it(seed)
     family = max_t(values[0], values[1:])
     for k in range(6):
         assert family.p_of(studentized(values[0, k], values[1:, k], 39)) == family.p_values[k]
+    # A tie that rounding broke is a tie here too.
+    assert family.p_of(family.largest.max() * (1 + 1e-15)) == 2 / 40 == family.p_of(family.largest.max())
     assert studentized(5.0, np.full(3, 5.0), 39) == -np.inf and family.p_of(-np.inf) == 1.0
     assert studentized(6.0, np.full(3, 5.0), 39) == pytest.approx(39 / np.sqrt(40))  # nothing is further out
 

@@ -146,6 +146,8 @@ def test_the_event_file_of_lightning(tmp_path, quiet_frameworks):
 def test_a_hook_of_a_framework_that_came_too_late_says_what_to_do():
     with pytest.raises(AttributeError, match="import the framework that trains .* before making the callback"):
         TopologyCallback(PROBE, SITES).on_some_other_framework  # noqa: B018
+    with pytest.raises(AttributeError, match="object has no attribute 'history'$"):  # no framework would have it
+        TopologyCallback(PROBE, SITES).history  # noqa: B018
 
 
 def test_only_rank_zero_measures():

@@ -108,7 +108,7 @@ def match_bars(a: Diagrams, b: Diagrams, dim: int, *, order: float = 1) -> panda
     """
     import pandas
 
-    order = math.inf if isinstance(order, float) and order == math.inf else real_number(order, "order", 1, why="or math.inf")
+    order = math.inf if isinstance(order, (float, np.floating)) and order == math.inf else real_number(order, "order", 1, why="or math.inf")
     found = comparable_bars(a, b, dim)
     if not found.matched:
         counts = [len(births) for births in found.essential]

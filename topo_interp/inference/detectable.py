@@ -121,7 +121,8 @@ def detectable(
         InputError: too few draws for alpha, a power out of range, a pair of clouds, or a null that does not change the
             points.
 
-    Cost: about ``6 * trials * draws`` runs of the recipe at most; without a family, a trial stops when it can no longer be significant.
+    Cost: at most ``9 * trials * (draws + 1)`` runs of the recipe, and ``7 * trials * (draws + 1)`` where nothing is found; without a
+    family, a trial stops when it can no longer be significant.
     """
     share_number(power, "power", whole=True)
     share_number(alpha, "alpha", whole=True)
@@ -146,15 +147,7 @@ def detectable(
             found[k] = sum(parallel(jobs, n_jobs, progress, f"radius {_RATIOS[k]:.3g} x floor"))
         return found[k] >= power * trials
 
-    low, high = -1, len(_RATIOS)  # low fails, high is powerful (or beyond the grid)
-    k = _RATIOS.index(1.0)
-    while high - low > 1:
-        if powerful(k):
-            high = k
-        else:
-            low = k
-        # Doublings until both ends are known, then bisection.
-        k = min(low + 4, len(_RATIOS) - 1) if high == len(_RATIOS) else max(0, high - 4) if low < 0 else (low + high) // 2
+    high = _smallest(powerful)
     reached = high < len(_RATIOS)
     count = found[high] if reached else found[len(_RATIOS) - 1]
     ratio = _RATIOS[high] if reached else math.inf
@@ -173,6 +166,20 @@ def detectable(
         null_name=repr(null),
         tests=1 if family is None else family.tests,
     )
+
+
+def _smallest(powerful: Callable[[int], bool]) -> int:
+    """The place of the smallest radius that is powerful, of the radii that are asked for: nine at most, and seven where none is."""
+    low, high = -1, len(_RATIOS)  # low fails, high is powerful (or beyond the grid)
+    k = _RATIOS.index(1.0)
+    while high - low > 1:
+        if powerful(k):
+            high = k
+        else:
+            low = k
+        # Doublings until both ends are known, then bisection.
+        k = min(low + 4, len(_RATIOS) - 1) if high == len(_RATIOS) else max(0, high - 4) if low < 0 else (low + high) // 2
+    return high
 
 
 def noise_floor(cloud: Any) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from topo_interp._arguments import as_numbers
 from topo_interp._errors import InputError
-from topo_interp.inference.estimate import ROUNDING, monte_carlo_p, reached
+from topo_interp.inference.estimate import ROUNDING, reached
 
 __all__ = ["MaxT", "benjamini_hochberg", "max_t", "studentized"]
 
@@ -25,8 +25,6 @@ class MaxT:
         t: float64 (tests,), the studentized observed values.
         null_mean, null_sd: float64 (tests,), over the draws.
         largest: float64 (draws,), the largest studentized statistic of each draw: the null of the family.
-        tests: how many tests the p-values are adjusted for.
-        draws: number of draws.
     """
 
     p_values: np.ndarray
@@ -35,12 +33,20 @@ class MaxT:
     null_mean: np.ndarray
     null_sd: np.ndarray
     largest: np.ndarray
-    tests: int
-    draws: int
+
+    @property
+    def tests(self) -> int:
+        """How many tests the p-values are adjusted for."""
+        return len(self.p_values)
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.largest)
 
     def p_of(self, t: float) -> float:
         """The adjusted p-value of a studentized value: the share of the draws (with the observation) whose largest reaches it."""
-        return monte_carlo_p(int((self.largest >= t).sum()), self.draws)
+        return float(_adjusted(self.largest, np.array([t]), ROUNDING * abs(t))[0])
 
     def explain(self, alpha: float = 0.05) -> str:
         """One sentence on the family of tests."""
@@ -85,7 +91,6 @@ def max_t(values: Any, null_values: Any, rounding: Any = 0.0) -> MaxT:
     if values.size == 0 or not np.isfinite(together).all():
         bad = "there is no test" if values.size == 0 else f"test {int(np.flatnonzero(~np.isfinite(together).all(axis=0))[0])}"
         raise InputError(f"{bad}: finite statistics are needed in the observation and in every draw")
-    draws = len(null_values)
     sd = together.std(axis=0, ddof=1)
     # A statistic that never changes (an empty diagram in every draw) is no evidence, and must not stand in the maximum.
     moved = ROUNDING * np.abs(together).max(axis=0) + np.asarray(rounding)
@@ -94,17 +99,19 @@ def max_t(values: Any, null_values: Any, rounding: Any = 0.0) -> MaxT:
     # A tie that rounding broke is a tie: each test's values are known up to their rounding, in units of its own deviation.
     slack = np.divide(moved, sd, out=np.zeros_like(sd), where=changes)
     largest = (t[1:] + slack).max(axis=1)
-    exceeding = (largest[:, None] >= t[0] - slack).sum(axis=0)
     return MaxT(
-        p_values=(1 + exceeding) / (1 + draws),
-        unadjusted=(1 + reached(values, null_values, rounding).sum(axis=0)) / (1 + draws),
+        p_values=_adjusted(largest, t[0], slack),
+        unadjusted=(1 + reached(values, null_values, rounding).sum(axis=0)) / (1 + len(null_values)),
         t=np.where(changes, t[0], 0.0),
         null_mean=null_values.mean(axis=0),
         null_sd=null_values.std(axis=0, ddof=1),
         largest=largest,
-        tests=len(values),
-        draws=draws,
     )
+
+
+def _adjusted(largest: np.ndarray, t: np.ndarray, slack: Any) -> np.ndarray:
+    """p-values of these t, where what falls short of a draw's largest by no more than the slack is reached by it."""
+    return (1 + (largest[:, None] >= t - slack).sum(axis=0)) / (1 + len(largest))
 
 
 def studentized(value: float, null_values: np.ndarray, draws: int) -> float:

@@ -194,11 +194,17 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
     # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C). A few jobs
     # wait, so that not all clouds are in memory at once.
     calls = (joblib.delayed(call)(*arguments) for call, arguments in jobs)
-    with warnings.catch_warnings():
-        # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
-        # done again.
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)
+    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)
+    ended = object()
+    while True:
+        with warnings.catch_warnings():  # around each result only: between two of them the filters are the caller's
+            # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
+            # done again.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+            result = next(results, ended)
+        if result is ended:
+            return
+        yield result
 
 
 def _certificate(found: Any) -> Certificate:

@@ -100,7 +100,7 @@ class Detect(Value, kind="detect"):
         trials: planted clouds per radius.
         draws: null draws of each planted cloud, by which its statistic is put among those of the report.
 
-    Cost: at most ``6 * trials * (draws + 1)`` runs of the first recipe for each site that shows nothing (1200 as it is).
+    Cost: at most ``9 * trials * (draws + 1)`` runs of the first recipe for each site that shows nothing (1800 as it is).
     """
 
     power: float = 0.8

@@ -107,6 +107,8 @@ class TopologyCallback:
         return f"TopologyCallback(sites={asked.sites!r}, every={asked.every}, budget={asked.budget})"
 
     def __getattr__(self, name: str) -> Any:  # reached only for what no base has, such as a hook of the other framework
+        if not name.startswith(("on_", "setup", "teardown")):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         bases = ", ".join(base.__module__.partition(".")[0] for base in type(self).__mro__[2:-1]) or "no framework"
         raise AttributeError(
             f"this TopologyCallback has no {name!r}; it was made for {bases}: import the framework that trains (import lightning, "
