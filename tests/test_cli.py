@@ -28,6 +28,16 @@ def probe():
 """
 
 
+FAILING = """
+import torch
+
+net, batch = torch.nn.Sequential(torch.nn.Linear(3, 4)), [torch.ones(10, 7)]
+
+def model():
+    raise ValueError("mine")
+"""
+
+
 @pytest.fixture
 def run(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
@@ -175,6 +185,14 @@ def test_info(run, store):
         (("capture", "--model", "model", "--probe", "a:b", "--sites", "*", "--out", "x"), "the form is module:name"),
         (("capture", "--model", "no_such_module:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "run from the folder that holds no_such_module.py"),
         (("capture", "--model", "incomplete:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "'no_such_package'; incomplete imports it: install it"),
+        (("capture", "--model", "./mine:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "for what stands in my_models.py"),
+        (("capture", "--model", "mine.py:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "the form is module:name"),
+        (("capture", "--model", "broken:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "fails at line 1 of {here}/broken.py: SyntaxError: "),
+        (("capture", "--model", "failing:model", "--probe", "a:b", "--sites", "*", "--out", "x"), "fails at line 7 of {here}/failing.py: ValueError: mine"),
+        (("capture", "--model", "failing:net", "--probe", "failing:batch", "--sites", "*", "--out", "x"), "RuntimeError: mat1 and mat2 shapes cannot"),
+        (("report", "{store}", "--draws", "19", "--null", "reinitialized('failing:model')"), "can not be called with a seed"),
+        (("cost", "{store}", "--landmarks", "until_certified(bars=0)"), "'max_points'; give it as in \"until_certified(bars=5"),
+        (("diff", "{store}", "{store}", "--metric", "diffusion(k=5)"), "argument: 't'; give it as in \"diffusion(k=15, t=8)"),
         (("capture", "--model", "json:no_such", "--probe", "a:b", "--sites", "*", "--out", "x"), "no attribute 'no_such'"),
     ],
 )  # fmt: skip
@@ -182,12 +200,15 @@ def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, a
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "incomplete.py").write_text("import no_such_package\n")
+    (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.delitem(sys.modules, "failing", raising=False)  # another test's
     tables = {"empty.csv": b"", "latin.csv": b"step,loss\n0,\xe9\n", "ragged.csv": b"step\n0,1\n0,1,2\n", "broken.parquet": b"PAR", "no-step.csv": b"loss\n1\n"}
     for name, content in tables.items():
         (tmp_path / name).write_bytes(content)
     code, out, err = run(*(argument.replace("{store}", str(store)) for argument in arguments))
     assert code == 1 and out == ""
-    assert err.startswith("error: ") and err.count("\n") == 1 and words in err
+    assert err.startswith("error: ") and err.count("\n") == 1 and words.replace("{here}", str(tmp_path)) in err
 
 
 @pytest.mark.parametrize(

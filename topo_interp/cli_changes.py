@@ -12,7 +12,7 @@ import typer
 
 from topo_interp._errors import InputError
 from topo_interp._words import counted
-from topo_interp.cli_values import SELECTORS, STEPS, Quiet, called, loaded, table_of, writable_all
+from topo_interp.cli_values import SELECTORS, Quiet, called, loaded, recipes_of, table_of, writable_all
 
 __all__ = ["diff", "track"]
 
@@ -30,7 +30,7 @@ def track(
     ] = None,
     sites: Annotated[list[str] | None, typer.Option(help="For checkpoint files: module paths or globs.")] = None,
     rows: Annotated[str, typer.Option(help="For checkpoint files: what one row is, see capture.")] = "every_row",
-    metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
+    metric: Annotated[str, typer.Option(help="Name of a metric, or 'diffusion(k=15, t=8)'.")] = "euclidean",
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops.")] = 1,
     steps: Annotated[list[str] | None, typer.Option(help="A step before the distance, see report.")] = None,
     metrics: Annotated[Path | None, typer.Option(help="CSV or parquet with a column step and loss, accuracy ...")] = None,
@@ -46,7 +46,7 @@ def track(
     from topo_interp.checkpoints import captured_stores, checkpoint_files, stores_of_run
 
     writable_all(out, save)
-    recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
+    (recipe,) = recipes_of([metric], steps, max_dim)
     table = None if metrics is None else table_of(metrics)
     folder = cache or run / ".topo-interp"
     failed: dict[int, str] = {}
@@ -92,7 +92,7 @@ def diff(
     a: Annotated[Path, typer.Argument(help="A store.")],
     b: Annotated[Path, typer.Argument(help="Another store of the same rows.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write; its tables are written beside it.")] = Path("diff.html"),
-    metric: Annotated[str, typer.Option(help="Name of a metric.")] = "euclidean",
+    metric: Annotated[str, typer.Option(help="Name of a metric, or 'diffusion(k=15, t=8)'.")] = "euclidean",
     max_dim: Annotated[int, typer.Option(help="Highest degree of homology: 1 for loops.")] = 1,
     steps: Annotated[list[str] | None, typer.Option(help="A step before the distance, see report.")] = None,
     draws: Annotated[int, typer.Option(min=0, help="Permuted pairings for the p-values; 0 for none, also where rows are grouped.")] = 99,
@@ -106,7 +106,7 @@ def diff(
     import topo_interp as ti
 
     writable_all(out, save)
-    recipe = ti.Rips(metric, steps=tuple(called(step, STEPS, "--steps") for step in steps or ()), max_dim=max_dim)
+    (recipe,) = recipes_of([metric], steps, max_dim)
     found = ti.diff(a, b, recipe, draws=draws, subsamples=subsamples, seed=seed, n_jobs=jobs, progress=not quiet)
     if save is not None:
         found.save(save)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topo_interp._errors import InputError
+from topo_interp._errors import InputError, TopoInterpError, error_message
 from topo_interp.cli_values import NULLS, SELECTORS, Quiet, called, loaded, recipes_of, writable_all
 
 __all__ = ["capture", "report"]
@@ -44,15 +44,13 @@ def capture(
     import topo_interp as ti
 
     selector = called(rows, SELECTORS, "--rows")
-    store = ti.capture(
-        loaded(model, "--model"),
-        loaded(probe, "--probe"),
-        sites,
-        rows=selector,
-        dtype=dtype,
-        out=out,
-        progress=not quiet,
-    )
+    network, batches = loaded(model, "--model"), loaded(probe, "--probe")
+    try:
+        store = ti.capture(network, batches, sites, rows=selector, dtype=dtype, out=out, progress=not quiet)
+    except TopoInterpError:
+        raise
+    except (RuntimeError, IndexError) as error:  # torch's words for shapes and numbers that do not fit
+        raise InputError(f"{model!r} fails on the batches of {probe!r} ({error_message(error)}): give batches that the model takes") from error
     if not quiet:
         typer.echo(f"{store!r}\nnext: topo-interp report {out} --out layers.html")
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ _EXAMPLES = {
 
 
 def recipes_of(
-    metrics: list[str] | None, steps: list[str] | None, max_dim: int, threshold: float | None, rows: int, landmarks: str | None = None
+    metrics: list[str] | None, steps: list[str] | None, max_dim: int, threshold: float | None = None, rows: int = 0, landmarks: str | None = None
 ) -> dict[str, Any] | list[Any]:
     """The recipes that a report is made of: one for each named metric, or the three of ``ti.report_recipes``."""
     import topo_interp as ti
@@ -67,15 +68,15 @@ def called(text: str, names: tuple[str, ...], option: str) -> Any:
     try:
         return getattr(ti.nulls if names is NULLS else ti, call.func.id)(*arguments, **options)
     except TypeError as error:
-        raise InputError(f"{option} {text!r}: {error}") from None
+        raise InputError(f"{option} {text!r}: {error}; give it as in \"{_EXAMPLES[option]}\"") from None
 
 
 def loaded(address: str, option: str) -> Any:
     """The object behind ``module:name``; a function without arguments is called."""
     module, _, name = address.partition(":")
-    if not module or not name:
+    if not name or module.endswith(".py") or not all(part.isidentifier() for part in module.split(".")):
         raise InputError(
-            f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn"
+            f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn for what stands in my_models.py"
         )
     try:
         found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
@@ -85,6 +86,8 @@ def loaded(address: str, option: str) -> Any:
         raise InputError(f"{option} {address!r}: {error}; {hint}") from None
     except AttributeError as error:
         raise InputError(f"{option} {address!r}: {error}") from None
+    except Exception as error:  # in the user's own module
+        raise _failed(option, address, error) from error
     # A torch module and a DataLoader are used as they are; classes and functions make one.
     if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
         try:
@@ -94,8 +97,21 @@ def loaded(address: str, option: str) -> Any:
                 f"{option} {address!r} can not be called without arguments ({error}); "
                 "write a function without arguments that returns what is needed"
             ) from None
-        return found()
+        try:
+            return found()
+        except Exception as error:  # in the user's own function
+            raise _failed(option, address, error) from error
     return found
+
+
+def _failed(option: str, address: str, error: Exception) -> InputError:
+    """Where in the user's code an error stands, as a traceback ends."""
+    if isinstance(error, SyntaxError):
+        where = f"line {error.lineno} of {error.filename}"
+    else:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"line {last.lineno} of {last.filename}"
+    return InputError(f"{option} {address!r} fails at {where}: {error_message(error)}")
 
 
 def table_of(path: Path) -> Any:

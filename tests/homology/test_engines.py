@@ -133,6 +133,10 @@ def test_a_prime_too_large_is_refused_and_auto_finds_an_engine():
 def test_index_overflow_is_refused_before_it_happens():
     with pytest.raises(ti.InputError, match="can not number the 5-simplices of 1000000 points in 55 bits"):
         choose_engine("ripser", ti.Rips(max_dim=4), 1_000_000)
+    # Few simplices, but ripser's table of their numbers goes through the middle, and its overflow ends the process.
+    with pytest.raises(ti.InputError, match="can not number the 51-simplices of 64 points in 55 bits"):
+        choose_engine("ripser", ti.Rips(max_dim=50), 64)
+    assert choose_engine("ripser", ti.Rips(max_dim=50), 56).name == "ripser"
 
 
 def test_missing_engines_say_what_to_install(monkeypatch):

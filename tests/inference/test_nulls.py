@@ -146,7 +146,7 @@ def test_no_two_of_several_clouds_keep_their_pairing():
 
 
 def test_a_factory_is_stored_by_its_name(points):
-    null = nulls.reinitialized("topo_interp.inference.rotations:haar_orthogonal")
+    null = nulls.reinitialized("topo_interp.inference.pipeline:job_count")
     assert value_from_json(null.to_json()) == null
     with pytest.raises(InputError, match="module:name"):
         nulls.reinitialized(lambda seed: points)
@@ -154,6 +154,8 @@ def test_a_factory_is_stored_by_its_name(points):
         nulls.reinitialized("topo_interp.nowhere:f")
     with pytest.raises(InputError, match="'module:name'"):
         nulls.reinitialized("nowhere")
+    with pytest.raises(InputError, match=r"'.*:haar_orthogonal' can not be called with a seed \(missing .* as def haar_orthogonal\(seed\)"):
+        nulls.reinitialized("topo_interp.inference.rotations:haar_orthogonal")
 
 
 def test_a_reinitialized_capture_is_shared_by_the_sites(points, monkeypatch):

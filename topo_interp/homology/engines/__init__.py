@@ -57,6 +57,7 @@ def _refusal(engine: Engine, recipe: Rips, n: int) -> str | None:
         return f"engine {engine.name!r} computes degrees up to {engine.max_dim}, not {recipe.max_dim}"
     if recipe.field > engine.max_field:
         return f"engine {engine.name!r} computes over Z/p for p up to {engine.max_field}, not {recipe.field}"
-    if engine.index_bits is not None and math.comb(n, recipe.max_dim + 2) >= 2**engine.index_bits:
+    # Beyond the middle there are fewer simplices, and the table of the numbers still goes through the middle.
+    if engine.index_bits is not None and math.comb(n, min(recipe.max_dim + 2, n // 2)) >= 2**engine.index_bits:
         return f"engine {engine.name!r} can not number the {recipe.max_dim + 1}-simplices of {n} points in {engine.index_bits} bits"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -103,4 +104,10 @@ def _resolve(name: str) -> Any:
         raise InputError(f"the factory {name!r} can not be imported ({error}); give 'module:name' of a function") from None
     if not callable(found):
         raise InputError(f"the factory {name!r} is {found!r}, which can not be called; give 'module:name' of a function of a seed")
+    try:
+        inspect.signature(found).bind(0)
+    except TypeError as error:
+        raise InputError(f"the factory {name!r} can not be called with a seed ({error}); write it as def {path.split('.')[-1]}(seed)") from None
+    except ValueError:
+        pass  # one in C, which has no signature
     return found
