@@ -25,6 +25,12 @@ enum class MetricKind : int { euclidean, sqeuclidean, manhattan, chebyshev, cosi
 
 namespace TOPO_INTERP_ISA {
 
+// x - y, and the larger of `most` and |a|: registers that have a faster way to the same bits overload these.
+template <class V>
+TOPO_INTERP_FN V difference(V x, V y) { return x - y; }
+template <class V>
+TOPO_INTERP_FN V larger_size(V most, V a) { return larger(most, absolute(a)); }
+
 // Of product metrics. `unit_rows`: rows are divided by their length first; `centered_rows`: each row's own mean is removed before.
 template <bool UnitRows, bool CenteredRows = false>
 struct ProductMetric {
@@ -75,7 +81,7 @@ struct Angular : ProductMetric<true> {
 struct Manhattan {
   static constexpr bool needs_norms = false;
   template <class V>
-  static TOPO_INTERP_FN V core(V total, V x, V y) { return total + absolute(x - y); }
+  static TOPO_INTERP_FN V core(V total, V x, V y) { return total + absolute(difference(x, y)); }
   template <class V>
   static TOPO_INTERP_FN void collect(double* total, V part) { part.add_to(total); }
   template <class V>
@@ -85,7 +91,7 @@ struct Manhattan {
 struct Chebyshev {
   static constexpr bool needs_norms = false;
   template <class V>
-  static TOPO_INTERP_FN V core(V total, V x, V y) { return larger(total, absolute(x - y)); }
+  static TOPO_INTERP_FN V core(V total, V x, V y) { return larger_size(total, difference(x, y)); }
   template <class V>
   static TOPO_INTERP_FN void collect(double* total, V part) { part.max_to(total); }
   template <class V>

@@ -124,8 +124,9 @@ PairwiseDistances<T>::PairwiseDistances(MatrixView<T> x, MatrixView<T> y, Metric
   centered_rows_ = known.centered_rows;
   job_.metric = metric;
   job_.cols = x.cols;
-  job_.chain = chain_length(sizeof(T) == sizeof(float), needs_norms_, x.cols, 8);
   constexpr bool single = sizeof(T) == sizeof(float);
+  const bool rounds = single && metric != MetricKind::chebyshev;  // a maximum does not, and takes chains as long as doubles do
+  job_.chain = chain_length(rounds, needs_norms_, x.cols, 8);
   job_.recompute = recompute_share<T>;
   job_.underflow = least_square<T>(x.cols);
   job_.x.rows = x.data;

@@ -42,6 +42,13 @@ TOPO_INTERP_FN F64 multiply_add(F64 a, F64 b, F64 c) { return {_mm256_fmadd_pd(a
 TOPO_INTERP_FN F64 larger(F64 a, F64 b) { return {_mm256_max_pd(a.v, b.v)}; }
 TOPO_INTERP_FN F64 smaller(F64 a, F64 b) { return {_mm256_min_pd(a.v, b.v)}; }
 TOPO_INTERP_FN F64 absolute(F64 a) { return {_mm256_andnot_pd(_mm256_set1_pd(-0.0), a.v)}; }
+// The units that multiply and add are free where differences are taken; `one` is hidden, or the compiler would see a subtraction.
+TOPO_INTERP_FN F64 difference(F64 x, F64 y) {
+  F64 one = F64::all(1);
+  asm("" : "+x"(one.v));
+  return {_mm256_fmsub_pd(x.v, one.v, y.v)};
+}
+TOPO_INTERP_FN void keep_in_register(F64& a) { asm volatile("" : "+x"(a.v) : : "memory"); }
 TOPO_INTERP_FN F64 square_root(F64 a) { return {_mm256_sqrt_pd(a.v)}; }
 TOPO_INTERP_FN F64 twice_arcsine(F64 a) {
   double lane[4];
@@ -79,6 +86,12 @@ TOPO_INTERP_FN F32 operator*(F32 a, F32 b) { return {_mm256_mul_ps(a.v, b.v)}; }
 TOPO_INTERP_FN F32 multiply_add(F32 a, F32 b, F32 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 TOPO_INTERP_FN F32 larger(F32 a, F32 b) { return {_mm256_max_ps(a.v, b.v)}; }
 TOPO_INTERP_FN F32 absolute(F32 a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
+TOPO_INTERP_FN F32 difference(F32 x, F32 y) {
+  F32 one = F32::all(1);
+  asm("" : "+x"(one.v));
+  return {_mm256_fmsub_ps(x.v, one.v, y.v)};
+}
+TOPO_INTERP_FN void keep_in_register(F32& a) { asm volatile("" : "+x"(a.v) : : "memory"); }
 TOPO_INTERP_FN F32 square_root(F32 a) { return {_mm256_sqrt_ps(a.v)}; }
 TOPO_INTERP_FN F32 twice_arcsine(F32 a) {
   float lane[8];

@@ -38,6 +38,15 @@ TOPO_INTERP_FN F64 multiply_add(F64 a, F64 b, F64 c) { return {_mm512_fmadd_pd(a
 TOPO_INTERP_FN F64 larger(F64 a, F64 b) { return {_mm512_max_pd(a.v, b.v)}; }
 TOPO_INTERP_FN F64 smaller(F64 a, F64 b) { return {_mm512_min_pd(a.v, b.v)}; }
 TOPO_INTERP_FN F64 absolute(F64 a) { return {_mm512_abs_pd(a.v)}; }
+// The units that multiply and add are free where differences are taken; `one` is hidden, or the compiler would see a subtraction.
+TOPO_INTERP_FN F64 difference(F64 x, F64 y) {
+  F64 one = F64::all(1);
+  asm("" : "+v"(one.v));
+  return {_mm512_fmsub_pd(x.v, one.v, y.v)};
+}
+// 0b1011: the larger of the absolute values, without a sign.
+TOPO_INTERP_FN F64 larger_size(F64 most, F64 a) { return {_mm512_range_pd(most.v, a.v, 0b1011)}; }
+TOPO_INTERP_FN void keep_in_register(F64& a) { asm volatile("" : "+v"(a.v) : : "memory"); }
 TOPO_INTERP_FN F64 square_root(F64 a) { return {_mm512_sqrt_pd(a.v)}; }
 TOPO_INTERP_FN F64 twice_arcsine(F64 a) {
   double lane[8];
@@ -75,6 +84,13 @@ TOPO_INTERP_FN F32 operator*(F32 a, F32 b) { return {_mm512_mul_ps(a.v, b.v)}; }
 TOPO_INTERP_FN F32 multiply_add(F32 a, F32 b, F32 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 TOPO_INTERP_FN F32 larger(F32 a, F32 b) { return {_mm512_max_ps(a.v, b.v)}; }
 TOPO_INTERP_FN F32 absolute(F32 a) { return {_mm512_abs_ps(a.v)}; }
+TOPO_INTERP_FN F32 difference(F32 x, F32 y) {
+  F32 one = F32::all(1);
+  asm("" : "+v"(one.v));
+  return {_mm512_fmsub_ps(x.v, one.v, y.v)};
+}
+TOPO_INTERP_FN F32 larger_size(F32 most, F32 a) { return {_mm512_range_ps(most.v, a.v, 0b1011)}; }
+TOPO_INTERP_FN void keep_in_register(F32& a) { asm volatile("" : "+v"(a.v) : : "memory"); }
 TOPO_INTERP_FN F32 square_root(F32 a) { return {_mm512_sqrt_ps(a.v)}; }
 TOPO_INTERP_FN F32 twice_arcsine(F32 a) {
   float lane[16];

@@ -34,6 +34,7 @@ TOPO_INTERP_FN F64 multiply_add(F64 a, F64 b, F64 c) { return {a.v * b.v + c.v};
 TOPO_INTERP_FN F64 larger(F64 a, F64 b) { return {a.v > b.v ? a.v : b.v}; }
 TOPO_INTERP_FN F64 smaller(F64 a, F64 b) { return {a.v < b.v ? a.v : b.v}; }
 TOPO_INTERP_FN F64 absolute(F64 a) { return {a.v < 0 ? -a.v : a.v}; }
+TOPO_INTERP_FN void keep_in_register(F64&) {}
 TOPO_INTERP_FN F64 square_root(F64 a) { return {::sqrt(a.v)}; }
 TOPO_INTERP_FN F64 twice_arcsine(F64 a) { return {2 * ::asin(a.v > 1 ? 1 : a.v)}; }
 
@@ -56,6 +57,7 @@ TOPO_INTERP_FN F32 operator*(F32 a, F32 b) { return {a.v * b.v}; }
 TOPO_INTERP_FN F32 multiply_add(F32 a, F32 b, F32 c) { return {a.v * b.v + c.v}; }
 TOPO_INTERP_FN F32 larger(F32 a, F32 b) { return {a.v > b.v ? a.v : b.v}; }
 TOPO_INTERP_FN F32 absolute(F32 a) { return {a.v < 0 ? -a.v : a.v}; }
+TOPO_INTERP_FN void keep_in_register(F32&) {}
 TOPO_INTERP_FN F32 square_root(F32 a) { return {::sqrtf(a.v)}; }
 TOPO_INTERP_FN F32 twice_arcsine(F32 a) {
   const double h = static_cast<double>(a.v);
