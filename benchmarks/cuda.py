@@ -168,6 +168,12 @@ def tree(n: int = 200_000, d: int = 1024) -> dict[str, float]:
     return {"seconds": seconds, **shares, "relative_error_of_weight": error, "farthest_points_seconds": marks}
 
 
+def bars(result: Any) -> tuple[np.ndarray, ...]:
+    """Deaths of degree 0; births of degree 1; its finite bars as sorted pairs (birth, death)."""
+    pairs = np.column_stack((np.asarray(result.birth_lengths)[result.relation_pivots], result.death_lengths))
+    return np.asarray(result.merge_lengths), np.asarray(result.birth_lengths), pairs[np.lexsort(pairs.T[::-1])]
+
+
 def persistence(n: int, given: argparse.Namespace) -> dict[str, float]:
     """Device part: distances, upload, edges in order, first guesses, links, witnesses to the host; then the reduction on the host.
 
@@ -191,8 +197,7 @@ def persistence(n: int, given: argparse.Namespace) -> dict[str, float]:
         cloud = (np.load(given.sentences)[:n] if name == "sentences" else make(n)).astype(np.float32)
         few = ti.DistanceMatrix.from_points(cloud[:2000], device="cuda")
         ours, theirs = scanned_on_device(few, float("inf")), cpu.links_rips(few.condensed, few.n, float("inf"), 2, default_threads())
-        lengths = ("merge_lengths", "birth_lengths", "death_lengths")
-        unequal = sum(not np.array_equal(getattr(ours, each), getattr(theirs, each)) for each in lengths)
+        unequal = sum(not np.array_equal(*found) for found in zip(bars(ours), bars(theirs), strict=True))
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew with each cloud
         start, counts = time.perf_counter(), {}
         matrix = ti.DistanceMatrix.from_points(cloud, device="cuda")

@@ -39,12 +39,14 @@ nb::dict device_info(int device) {
   return info;
 }
 
-// OutOfMemory becomes a MemoryError whose two arguments are the bytes that were asked for and the bytes that are free.
+// A MemoryError whose arguments are the bytes that were asked for, and, of the device's memory, the bytes that are free.
 void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
   } catch (const cuda::OutOfMemory& error) {
     PyErr_SetObject(PyExc_MemoryError, nb::make_tuple(error.asked, error.free).ptr());
+  } catch (const cuda::HostOutOfMemory& error) {
+    PyErr_SetObject(PyExc_MemoryError, nb::make_tuple(error.asked).ptr());
   }
 }
 
@@ -55,10 +57,16 @@ NB_MODULE(_cuda_host, m) {
   m.doc() = "The device code of topo_interp run by the CPU, block after block: for tests of its logic, not for use.";
   m.def("set_memory", [](std::int64_t bytes) { cuda::emulated::limit = bytes; }, nb::arg("bytes"),
         "How much memory the emulated device has.");
+  m.def("set_host_memory", [](std::int64_t pinned, std::int64_t pageable) {
+    cuda::emulated::largest_pinned = pinned;
+    cuda::emulated::largest_pageable = pageable;
+  }, nb::arg("pinned") = cuda::emulated::any_size, nb::arg("pageable") = cuda::emulated::any_size,
+        "The largest pieces of the host's memory that can be pinned, and had at all.");
   m.def("treat_arrays_as_on_device", [](bool yes) { cuda::emulated::arrays_are_here = yes; }, nb::arg("yes"),
         "Whether arrays that are handed in count as memory of the emulated device.");
   m.def("take_counts", [] { return nb::make_tuple(cuda::emulated::launches.exchange(0), cuda::emulated::most_queued.exchange(0)); },
         "Launches since the last call, and the most that were queued before the host waited for one.");
+  m.def("take_copied", [] { return cuda::emulated::copied.exchange(0); }, "Bytes that were copied since the last call, in any direction.");
   m.def("memory_in_use", [] { return cuda::emulated::used.load(); }, "Bytes of the emulated device that are given out now.");
 #else
 NB_MODULE(_cuda, m) {

@@ -58,6 +58,19 @@ def as_given(x: Any, *, name: str) -> np.ndarray:
     return array
 
 
+def as_halves(x: Any, *, name: str) -> np.ndarray | None:
+    """Rows of 16-bit floats as they are: float16, or the bits (uint16) of bfloat16; None of any other type."""
+    if _is_torch(x) and (x.ndim, x.device.type, str(x.dtype), str(x.layout)) == (2, "cpu", "torch.bfloat16", "torch.strided"):
+        given = x.detach().resolve_neg().view(sys.modules["torch"].int16).numpy().view(np.uint16)
+    else:
+        given = as_given(x, name=name)
+        if given.dtype.name == "bfloat16":
+            given = given.view(np.uint16)
+        elif given.dtype != np.float16:
+            return None
+    return np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"])
+
+
 def require_finite(points: np.ndarray, *, name: str) -> float:
     """Refuses NaN and infinity, naming the first row that has one; returns the largest absolute value."""
     if points.size < _SMALL:

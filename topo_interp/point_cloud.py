@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,13 @@ class PointCloud:
         object.__setattr__(self, "rows", _frozen(rows.astype(np.int64, copy=False)))
         object.__setattr__(self, "groups", group_names(self.groups))
 
+    # 16-bit rows as a store holds them (of bfloat16 the bits), and the offset: float32(stored) + offset are the points. No field,
+    # so that a cloud made of this one does not have it.
+    _stored = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_stored"}
+
     def __len__(self) -> int:
         return len(self.points)
 
@@ -72,6 +80,18 @@ class PointCloud:
         return array_digest(self.points)
 
 
+def remember_stored(cloud: PointCloud, stored: np.ndarray, offset: np.ndarray | None) -> None:
+    """Keeps beside the points the 16-bit rows that they were decoded from; a device takes these, which are half as long."""
+    if stored.dtype.itemsize != 2:
+        return
+    object.__setattr__(cloud, "_stored", (stored, offset))
+
+
+def stored_rows(cloud: PointCloud) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """What :func:`remember_stored` kept, or None."""
+    return cloud._stored
+
+
 def group_names(groups: Any) -> tuple[str, ...]:
     """Names of columns in which rows share values; one string is not several."""
     if not isinstance(groups, (tuple, list)) or not all(isinstance(name, str) for name in groups):
@@ -81,9 +101,14 @@ def group_names(groups: Any) -> tuple[str, ...]:
 
 def array_digest(array: np.ndarray) -> str:
     """SHA-256 (first 16 hexadecimal digits) of an array's dtype, shape and bytes."""
-    array = np.ascontiguousarray(array)
-    state = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
-    state.update(array.reshape(-1).view(np.uint8).data)
+    return blocks_digest(array.dtype, array.shape, [array])
+
+
+def blocks_digest(dtype: np.dtype, shape: tuple[int, ...], blocks: Iterable[np.ndarray]) -> str:
+    """:func:`array_digest` of an array that comes in blocks of rows."""
+    state = hashlib.sha256(f"{dtype}{shape}".encode())
+    for block in blocks:
+        state.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
     return state.hexdigest()[:16]
 
 

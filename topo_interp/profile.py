@@ -17,7 +17,6 @@ from topo_interp._arguments import file_path
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import cuda_device, default_threads, device_number
 from topo_interp._words import counted
-from topo_interp.arrays import as_points
 from topo_interp.cautions import Caution, cautions
 from topo_interp.certificate import Status
 from topo_interp.geometry.steps import normalized
@@ -308,9 +307,8 @@ def measure_with_cycles(
     if isinstance(cloud, Unread):
         return SiteResult(site, name, error=cloud.message), None
     try:
-        points = as_points(cloud)
-        shape = points.shape
         seen = recipe.seen(cloud, threads, device)
+        shape = seen.points.shape
         found = recipe(seen, device=device, threads=threads)
         points = seen.after
         numbers = _baselines(seen) if plain else {}

@@ -57,9 +57,9 @@ nb::tuple checked(AnyPoints x, int device, std::uintptr_t stream) {
 }
 
 nb::tuple planned(std::int64_t rows, std::int64_t row_bytes, std::int64_t entry_bytes, std::int64_t tiles, std::int64_t fixed,
-                  std::int64_t budget) {
-  const MemoryPlan plan = plan_memory({rows, row_bytes, entry_bytes, tiles, fixed}, budget);
-  return nb::make_tuple(plan.side, plan.streamed, plan.bytes);
+                  std::int64_t budget, std::int64_t others, std::int64_t other_bytes) {
+  const MemoryPlan plan = plan_memory({rows, row_bytes, entry_bytes, tiles, fixed, others, other_bytes}, budget);
+  return nb::make_tuple(plan.side, plan.streamed, plan.others_streamed, plan.bytes);
 }
 
 }  // namespace
@@ -75,5 +75,5 @@ void bind_device_distances(nb::module_& m) {
         "Of each row 1 for an entry that is not finite, 2 for one that is not zero, 4 for one that differs from the first; and the "
         "largest absolute value.");
   m.def("plan_memory", &planned, "rows"_a, "row_bytes"_a, "entry_bytes"_a, "tiles"_a, "fixed"_a, "budget"_a,
-        "Rows to a block, whether the cloud is streamed, bytes.");
+        "others"_a = 0, "other_bytes"_a = 0, "Rows to a block, whether the cloud is streamed, whether a second one is, bytes.");
 }

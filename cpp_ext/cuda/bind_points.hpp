@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,12 @@
 namespace topo_interp::cuda {
 
 namespace nb = nanobind;
-using AnyPoints = nb::ndarray<nb::ro, nb::ndim<2>>;
+
+// Rows; or, of 16-bit ones of the host, a pair of them and the float32 vector that was subtracted before they were rounded.
+struct AnyPoints {
+  nb::ndarray<nb::ro, nb::ndim<2>> rows;
+  nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu> offset;
+};
 
 template <class Array>
 bool is_on_device(const Array& array, const Execution& on) {
@@ -39,19 +45,20 @@ bool is_on_device(const Array& array, const Execution& on) {
 #endif
 }
 
-inline GivenPoints points_of(const AnyPoints& x, const Execution& on) {
+inline GivenPoints points_of(const AnyPoints& given, const Execution& on) {
   using Code = nb::dlpack::dtype_code;
+  const auto& x = given.rows;
   GivenPoints out;
   const nb::dlpack::dtype type = x.dtype();
   const auto code = static_cast<Code>(type.code);
-  if (code == Code::Bfloat && type.bits == 16) {
-    out.item = Item::bfloat16;
+  if ((code == Code::Bfloat || code == Code::UInt) && type.bits == 16) {
+    out.item = Item::bfloat16;  // numpy has no such type, and hands in the bits as integers
   } else if (code == Code::Float && type.bits == 16) {
     out.item = Item::float16;
   } else if (code == Code::Float && type.bits == 32) {
     out.item = Item::float32;
   } else {
-    require(code == Code::Float && type.bits == 64, "points are float16, bfloat16, float32 or float64");
+    require(code == Code::Float && type.bits == 64, "points are float16, bfloat16 (or its bits), float32 or float64");
     out.item = Item::float64;
   }
   require(x.shape(0) >= 1 && x.shape(1) >= 1, "at least one row and one coordinate are needed");
@@ -65,6 +72,12 @@ inline GivenPoints points_of(const AnyPoints& x, const Execution& on) {
   out.row_stride = out.rows == 1 ? out.cols : x.stride(0);
   require(out.row_stride >= out.cols, "rows overlap");
   out.on_device = is_on_device(x, on);
+  if (given.offset.is_valid()) {
+    require(item_size(out.item) == 2 && !out.on_device && given.offset.shape(0) == x.shape(1),
+            "an offset is for 16-bit rows of the host, one number for each coordinate");
+    require_aligned(given.offset);
+    out.offset = given.offset.data();
+  }
   return out;
 }
 
@@ -89,3 +102,19 @@ auto with_type_of(const GivenPoints& points, Act&& act) {
 }
 
 }  // namespace topo_interp::cuda
+
+template <>
+struct nanobind::detail::type_caster<topo_interp::cuda::AnyPoints> {
+  NB_TYPE_CASTER(topo_interp::cuda::AnyPoints, const_name("object"))
+  bool from_python(handle source, std::uint8_t flags, cleanup_list* cleanup) noexcept {
+    const auto load = [&](PyObject* from, auto& to) {
+      make_caster<std::decay_t<decltype(to)>> caster;
+      if (!caster.from_python(from, flags, cleanup)) return false;
+      to = caster.value;
+      return true;
+    };
+    if (!PyTuple_CheckExact(source.ptr())) return load(source.ptr(), value.rows);
+    return PyTuple_GET_SIZE(source.ptr()) == 2 && load(PyTuple_GET_ITEM(source.ptr(), 0), value.rows) &&
+           load(PyTuple_GET_ITEM(source.ptr(), 1), value.offset);
+  }
+};

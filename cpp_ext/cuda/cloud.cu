@@ -51,7 +51,8 @@ Cloud<T>::Cloud(const GivenPoints& points, const Preparation<T>& preparation, st
       side_(side),
       streamed_(streamed && pieces(points.rows, side) > 3),
       on_(on),
-      control_(control) {
+      control_(control),
+      offset_(offset_of(points, on)) {
   const TileRules& rules = preparation.rules();
   const std::int64_t slots = streamed_ ? 3 : blocks();
   if (streamed_) copies_ = std::make_unique<CopyStream>(on_.device);
@@ -101,7 +102,7 @@ void Cloud<T>::load(Slot& slot, std::int64_t index) {
     given = reinterpret_cast<const T*>(from);
     stride = points_.row_stride;
   } else if (points_.on_device) {
-    take(on, from, points_.item, points_.row_stride, rows, cols, slot.given.data(), rows, false);
+    take(on, from, points_.item, points_.row_stride, rows, cols, slot.given.data(), rows, false, nullptr);
   } else {
     const bool wide = item == static_cast<std::int64_t>(sizeof(T));
     if (!wide && slot.raw.size() == 0) slot.raw = DeviceBuffer<char>((streamed_ ? side_ : rows) * cols * item);
@@ -120,7 +121,7 @@ void Cloud<T>::load(Slot& slot, std::int64_t index) {
         synchronize(on);
       });
     }
-    if (!wide) take(on, slot.raw.data(), points_.item, cols, rows, cols, slot.given.data(), rows, false);
+    if (!wide) take(on, slot.raw.data(), points_.item, cols, rows, cols, slot.given.data(), rows, false, offset_.data());
   }
   if (rules.metric == MetricKind::hamming) {
     launch(on, rows, Signs<T>{given, stride, cols, rules.words, slot.bits.data()});

@@ -54,6 +54,9 @@ class Preparation {
   DeviceBuffer<std::int32_t> order_;
 };
 
+// The offset of 16-bit rows, on the device; empty where there is none.
+DeviceBuffer<float> offset_of(const GivenPoints& points, const Execution& on);
+
 // Bytes that a prepared row takes.
 template <class T>
 std::int64_t prepared_row_bytes(const GivenPoints& points, MetricKind metric);
@@ -93,6 +96,7 @@ class Cloud {
   bool streamed_;
   Execution on_;
   const Control& control_;
+  const DeviceBuffer<float> offset_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unique_ptr<CopyStream> copies_;  // after the slots, so that it ends before the memory that it copies from
   std::int64_t clock_ = 0;

@@ -20,6 +20,7 @@ struct GivenPoints {
   Item item = Item::float32;
   std::int64_t rows = 0, cols = 0, row_stride = 0;
   bool on_device = false;
+  const float* offset = nullptr;  // on the host: what was subtracted from 16-bit rows before they were rounded; null: nothing
   // Whether kernels whose entries have `size` bytes take these rows where they are.
   bool is_read_in_place(std::int64_t size) const { return on_device && item_size(item) == size; }
 };
@@ -38,14 +39,14 @@ std::int64_t budget_of(std::int64_t asked);
 // blocks at a time.
 struct MemoryPlan {
   std::int64_t side;
-  bool streamed;
+  bool streamed, others_streamed;
   std::int64_t bytes;  // that it takes
 };
 
 // What the plan depends on, in bytes: of a prepared row, of an entry of a tile of side x side, of `tiles` such tiles, and
-// `fixed` ones that no choice changes.
+// `fixed` ones that no choice changes; and of the rows of a second cloud, which then stand across the tiles.
 struct MemoryNeeds {
-  std::int64_t rows, row_bytes, entry_bytes, tiles, fixed;
+  std::int64_t rows, row_bytes, entry_bytes, tiles, fixed, others = 0, other_bytes = 0;
 };
 
 // The largest blocks that fit `budget`, resident if they can be. Throws OutOfMemory when not even the smallest fit.

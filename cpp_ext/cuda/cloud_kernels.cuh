@@ -43,21 +43,27 @@ struct Take {
   T* to;
   std::int64_t to_stride;
   bool scattered;
+  const float* offset;  // to be added to 16-bit rows; or null
   template <class Block>
   TOPO_INTERP_HD void run(Block& block) const {  // a block for each row
     block.each([&](int thread, auto&) {
       const From* row = from + (scattered ? scattered_row(block.index, from_rows) : block.index) * from_stride;
-      for (std::int64_t k = thread; k < cols; k += threads) to[block.index * to_stride + k] = static_cast<T>(widened(row[k]));
+      for (std::int64_t k = thread; k < cols; k += threads) {
+        auto value = widened(row[k]);
+        if constexpr (sizeof(From) == 2)
+          if (offset) value += offset[k];
+        to[block.index * to_stride + k] = static_cast<T>(value);
+      }
     });
   }
 };
 
 template <class T>
 void take(const Execution& on, const void* from, Item item, std::int64_t stride, std::int64_t from_rows, std::int64_t cols, T* to,
-          std::int64_t count, bool scattered) {
+          std::int64_t count, bool scattered, const float* offset) {
   const auto go = [&](auto sample) {
     using From = decltype(sample);
-    launch(on, count, Take<From, T>{static_cast<const From*>(from), stride, from_rows, cols, to, cols, scattered});
+    launch(on, count, Take<From, T>{static_cast<const From*>(from), stride, from_rows, cols, to, cols, scattered, offset});
   };
   if constexpr (sizeof(T) == sizeof(double)) {
     go(double{});

@@ -13,6 +13,12 @@ struct OutOfMemory : std::runtime_error {
   std::int64_t asked, free;  // bytes
 };
 
+// Thrown when the host has not the memory through which rows and panels come and go.
+struct HostOutOfMemory : std::runtime_error {
+  explicit HostOutOfMemory(std::int64_t needed) : std::runtime_error("out of host memory"), asked(needed) {}
+  std::int64_t asked;  // bytes
+};
+
 // Anything else that the CUDA runtime reports.
 struct DeviceFailure : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -32,23 +32,20 @@ TOPO_INTERP_HD T atomic_add(T* where, T value) {  // int, unsigned, Count; retur
 }
 
 template <class T>
-TOPO_INTERP_HD T atomic_max(T* where, T value) {
+TOPO_INTERP_HD void atomic_max(T* where, T value) {
 #ifdef __CUDA_ARCH__
-  return atomicMax(where, value);
+  atomicMax(where, value);
 #else
-  const T before = *where;
-  if (value > before) *where = value;
-  return before;
+  if (value > *where) *where = value;
 #endif
 }
 
-TOPO_INTERP_HD int atomic_or(int* where, int value) {
+template <class T>
+TOPO_INTERP_HD void atomic_or(T* where, T bits) {
 #ifdef __CUDA_ARCH__
-  return atomicOr(where, value);
+  atomicOr(where, bits);
 #else
-  const int before = *where;
-  *where = before | value;
-  return before;
+  *where |= bits;
 #endif
 }
 

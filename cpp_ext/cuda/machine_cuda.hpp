@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 #include "cuda/device.hpp"
@@ -33,16 +34,29 @@ struct DeviceMemory {
   static void give(void* data, std::int64_t) noexcept { (void)cudaFree(data); }
 };
 
-struct PinnedMemory {
-  static void* take(std::int64_t bytes) {
-    void* data = nullptr;
-    check(cudaHostAlloc(&data, static_cast<std::size_t>(bytes), cudaHostAllocDefault), "cudaHostAlloc");
-    return data;
-  }
-  static void give(void* data, std::int64_t) noexcept { (void)cudaFreeHost(data); }
-};
-
 namespace machine {
+
+// Memory of the host; null where there is no more of its kind.
+inline void* new_pageable(std::int64_t bytes) noexcept { return std::malloc(static_cast<std::size_t>(bytes)); }
+inline void* new_pinned(std::int64_t bytes) {
+  void* data = nullptr;
+  const cudaError_t status = cudaHostAlloc(&data, static_cast<std::size_t>(bytes), cudaHostAllocDefault);
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    return nullptr;
+  }
+  check(status, "cudaHostAlloc");
+  return data;
+}
+inline void end_host(void* data) noexcept {  // of either kind
+  cudaPointerAttributes found{};
+  if (cudaPointerGetAttributes(&found, data) == cudaSuccess && found.type == cudaMemoryTypeHost) {
+    (void)cudaFreeHost(data);
+  } else {
+    (void)cudaGetLastError();
+    std::free(data);
+  }
+}
 
 inline void copy(const Execution& on, void* to, const void* from, std::int64_t bytes) {
   check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDefault, stream_of(on)), "cudaMemcpyAsync");

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <string>
 
@@ -19,6 +20,8 @@ namespace topo_interp::cuda {
 
 namespace emulated {
 inline std::atomic<std::int64_t> limit{std::int64_t{2} << 30}, used{0};  // bytes that the "device" has and has given out
+inline constexpr std::int64_t any_size = std::numeric_limits<std::int64_t>::max();
+inline std::atomic<std::int64_t> largest_pinned{any_size}, largest_pageable{any_size};  // pieces of the host's memory
 inline std::atomic<bool> arrays_are_here{false};                         // whether arrays that are handed in count as its memory
 inline thread_local int current = 0;                                     // a thread starts on device 0, as on the machine
 inline void expect(const Execution& on) {
@@ -27,7 +30,7 @@ inline void expect(const Execution& on) {
 }
 
 // What a device would be asked for: launches, and the most of them that were queued before the host waited for its stream.
-inline std::atomic<std::int64_t> launches{0}, queued{0}, most_queued{0};
+inline std::atomic<std::int64_t> launches{0}, queued{0}, most_queued{0}, copied{0};  // of bytes
 inline void count_launch(const Execution& on) {
   expect(on);
   ++launches;
@@ -50,19 +53,17 @@ struct DeviceMemory {
   }
 };
 
-struct PinnedMemory {
-  static void* take(std::int64_t bytes) {
-    void* const data = std::malloc(static_cast<std::size_t>(bytes));
-    if (!data) throw std::bad_alloc();
-    return data;
-  }
-  static void give(void* data, std::int64_t) noexcept { std::free(data); }
-};
-
 namespace machine {
+
+inline void* new_pageable(std::int64_t bytes) noexcept {
+  return bytes > emulated::largest_pageable ? nullptr : std::malloc(static_cast<std::size_t>(bytes));
+}
+inline void* new_pinned(std::int64_t bytes) { return bytes > emulated::largest_pinned ? nullptr : new_pageable(bytes); }
+inline void end_host(void* data) noexcept { std::free(data); }
 
 inline void copy(const Execution& on, void* to, const void* from, std::int64_t bytes) {
   emulated::expect(on);
+  emulated::copied += bytes;
   std::memcpy(to, from, static_cast<std::size_t>(bytes));
 }
 inline void copy_rows(const Execution& on, void* to, std::int64_t to_pitch, const void* from, std::int64_t from_pitch,

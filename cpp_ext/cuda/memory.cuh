@@ -34,10 +34,22 @@ class Buffer {
   std::int64_t size_ = 0;
 };
 
+// Memory of the host that copies read and write while other work goes on. Where no more can be pinned it is pageable: the same
+// copies, which then wait for one another.
+struct PinnedMemory {
+  static void* take(std::int64_t bytes) {
+    void* data = machine::new_pinned(bytes);
+    if (!data) data = machine::new_pageable(bytes);
+    if (!data) throw HostOutOfMemory(bytes);
+    return data;
+  }
+  static void give(void* data, std::int64_t) noexcept { machine::end_host(data); }
+};
+
 template <class T>
 using DeviceBuffer = Buffer<T, DeviceMemory>;  // of the current device
 template <class T>
-using PinnedBuffer = Buffer<T, PinnedMemory>;  // of the host, which copies read and write while other work goes on
+using PinnedBuffer = Buffer<T, PinnedMemory>;
 
 inline void synchronize(const Execution& on) { machine::synchronize(on); }
 

@@ -109,32 +109,28 @@ void symmetric(const GivenPoints& x, MetricKind metric, T* out, bool out_on_devi
   if (host) host->finish();
 }
 
-// Columns of a panel where other rows than those that the memory was planned for stand there: as many as there are and fit.
-std::int64_t columns_of(const MemoryPlan& plan, std::int64_t rows, std::int64_t bytes_of_column, std::int64_t budget) {
-  std::int64_t columns = 128;
-  while (columns < rows && columns < 8192 && plan.bytes + (2 * columns - plan.side) * bytes_of_column <= budget) columns *= 2;
-  return columns;
-}
-
 template <class T>
 void between(const GivenPoints& x, const GivenPoints& y, MetricKind metric, T* out, bool out_on_device, std::int64_t budget,
              const Execution& on, Control& control) {
-  const std::int64_t across = y.rows, size = sizeof(T), tiles = out_on_device ? 0 : 2, all = budget_of(budget);
-  // Only x is ever streamed: the rows of y stay. A caller with two large clouds hands in the smaller one as y.
-  const std::int64_t fixed = y.rows * prepared_row_bytes<T>(y, metric);
-  const MemoryPlan plan = plan_memory({x.rows, prepared_row_bytes<T>(x, metric), size, tiles, fixed}, all);
-  const std::int64_t width = columns_of(plan, y.rows, tiles * plan.side * size, all);
+  const std::int64_t across = y.rows, size = sizeof(T), tiles = out_on_device ? 0 : 2;
+  const MemoryPlan plan = plan_memory(
+      {x.rows, prepared_row_bytes<T>(x, metric), size, tiles, 0, y.rows, prepared_row_bytes<T>(y, metric)}, budget_of(budget));
+  const std::int64_t width = std::min(plan.side, y.rows);
   const Preparation<T> preparation({x, y}, metric, on);
-  Cloud<T> down(x, preparation, plan.side, plan.streamed, on, control), right(y, preparation, width, false, on, control);
+  Cloud<T> down(x, preparation, plan.side, plan.streamed, on, control), right(y, preparation, plan.side, plan.others_streamed, on, control);
   PanelMaker<T> maker(preparation.rules(), on, false);
-  const RowsOnHost<T> host = out_on_device ? nullptr : rows_on_host(plan.side, width, on, out, across);
-  control.total.store(down.blocks() * right.blocks());
-  for (std::int64_t i = 0; i < down.blocks(); ++i) {
-    for (std::int64_t j = 0; j < right.blocks(); ++j) {
+  const RowsOnHost<T> host = out_on_device ? nullptr : rows_on_host(std::min(plan.side, x.rows), width, on, out, across);
+  // The inner blocks come by once for each outer one: rows that stay there.
+  const bool turned = plan.others_streamed && !plan.streamed;
+  Cloud<T> &outer = turned ? right : down, &inner = turned ? down : right;
+  control.total.store(outer.blocks() * inner.blocks());
+  for (std::int64_t o = 0; o < outer.blocks(); ++o) {
+    for (std::int64_t k = 0; k < inner.blocks(); ++k) {
+      const std::int64_t i = turned ? k : o, j = turned ? o : k, i0 = down.first_row(i), j0 = right.first_row(j);
       const Operand<T> a = down.block(i), b = right.block(j);
-      const std::int64_t i0 = down.first_row(i), j0 = right.first_row(j);
       maker.panel(a, b, false, host ? host->next() : out + i0 * across + j0, host ? width : across);
-      if (j == 0) down.prefetch(i + 1);
+      if (k == 0) outer.prefetch(o + 1);
+      if (k + 1 < inner.blocks() || o + 1 < outer.blocks()) inner.prefetch((k + 1) % inner.blocks());
       if (host) {
         host->send(i0, j0, a.rows, b.rows);
       } else {

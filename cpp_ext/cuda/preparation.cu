@@ -24,6 +24,10 @@ DeviceBuffer<char> raw_rows(const Execution& on, const GivenPoints& points, std:
 
 }  // namespace
 
+DeviceBuffer<float> offset_of(const GivenPoints& points, const Execution& on) {
+  return points.offset ? to_device(on, points.offset, points.cols) : DeviceBuffer<float>{};
+}
+
 template <class T>
 std::int64_t prepared_row_bytes(const GivenPoints& points, MetricKind metric) {
   const auto size = static_cast<std::int64_t>(sizeof(T));
@@ -50,10 +54,11 @@ Preparation<T>::Preparation(const std::vector<GivenPoints>& clouds, MetricKind m
     const std::int64_t rows = std::min(points.rows, center_rows);
     const bool scattered = rows < points.rows;
     if (points.on_device) {
-      take(on, points.data, points.item, points.row_stride, points.rows, cols, sample.data() + at * cols, rows, scattered);
+      take(on, points.data, points.item, points.row_stride, points.rows, cols, sample.data() + at * cols, rows, scattered, nullptr);
     } else {
       const DeviceBuffer<char> raw = raw_rows(on, points, rows, scattered);
-      take(on, raw.data(), points.item, cols, rows, cols, sample.data() + at * cols, rows, false);
+      const DeviceBuffer<float> offset = offset_of(points, on);
+      take(on, raw.data(), points.item, cols, rows, cols, sample.data() + at * cols, rows, false, offset.data());
       synchronize(on);
     }
     at += rows;

@@ -33,14 +33,6 @@ TOPO_INTERP_DEVICE inline unsigned lowest_bit(Word word) {  // of a word that is
 #endif
 }
 
-TOPO_INTERP_DEVICE inline void atomic_or(Word* where, Word bits) {
-#ifdef TOPO_INTERP_EMULATED
-  *where |= bits;
-#else
-  atomicOr(where, bits);
-#endif
-}
-
 #ifdef TOPO_INTERP_EMULATED
 
 class Warp {

@@ -1,4 +1,4 @@
-"""What only a CUDA device can show: `make test-cuda`. The logic is tested without one in test_device_emulation.py."""
+"""What only a CUDA device can show: `make test-cuda`. The logic is tested without one in test_device_*.py."""
 
 from __future__ import annotations
 

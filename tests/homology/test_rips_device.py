@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import types
 
+import cupy_on_host
 import numpy as np
 import pytest
 
 import topo_interp as ti
+from topo_interp import _cuda_host
+from topo_interp.geometry import _device
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,52 @@ def test_bars_are_those_of_the_cpu(recipe):
     for dim in range(recipe.max_dim + 1):
         assert np.array_equal(here[dim], there[dim])
     assert len(there[recipe.max_dim]) > 0
+
+
+@pytest.fixture
+def there(monkeypatch):
+    """Takes rows to the device, as a CuPy array; what is read of them on the host is counted in ``Array.fetched``."""
+    module = cupy_on_host.installed(monkeypatch)
+    _cuda_host.treat_arrays_as_on_device(True)
+    yield lambda x: x.view(module.ndarray)
+    _cuda_host.treat_arrays_as_on_device(False)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "engine", "fetched"),
+    [
+        (ti.Rips(max_dim=1), "auto", []),
+        (ti.Rips("chordal", threshold=0.9), "auto", []),
+        (ti.Rips(weights=ti.dtm(k=5)), "auto", []),
+        (ti.Rips(max_dim=0), "spanning-tree", [90]),  # the sample of rows for the median distance
+    ],
+)
+def test_points_on_the_device_stay_there(there, monkeypatch, recipe, engine, fetched):
+    """But for their hash, which is taken of a few rows at a time: here of 20."""
+    monkeypatch.setattr(_device, "_BLOCK", 60)
+    x = lattice_circle(90)
+    expected = recipe(x, engine=engine, device="cuda")
+    cupy_on_host.Array.fetched.clear()
+    found = recipe(there(x), engine=engine, device="cuda")
+    assert cupy_on_host.Array.fetched == [20] * 4 + [10, *fetched]
+    assert found.to_gudhi() == expected.to_gudhi() and found.certificate == expected.certificate
+    assert found.scale == expected.scale and found.n == expected.n
+
+
+def test_cycles_of_points_on_the_device_are_read_there(there):
+    x = lattice_circle(60)
+    found, expected = ti.Rips(max_dim=1)(there(x), device="cuda"), ti.Rips(max_dim=1)(x, device="cuda")
+    assert np.array_equal(found.cycle(1, 0).vertices, expected.cycle(1, 0).vertices)
+
+
+def test_what_works_on_the_host_takes_a_copy(there):
+    x = lattice_circle(60)
+    for recipe in (ti.Rips(steps=(ti.centered(), ti.pca(2))), ti.Rips(landmarks=20)):
+        found, expected = recipe(there(x), device="cuda"), recipe(x, device="cuda")
+        assert found.to_gudhi() == expected.to_gudhi() and found.certificate == expected.certificate
+    store = {"ring": there(x)}
+    there_too, here = (ti.profile(each, ti.Rips(), device="cuda", progress=False) for each in (store, {"ring": x}))
+    assert there_too.to_frame().equals(here.to_frame()) and not there_too.results[0].error
 
 
 def test_a_profile_on_the_device():

@@ -43,3 +43,9 @@ def hard_cloud(rows: int, cols: int, seed: int = 0) -> np.ndarray:
     x[:, cols // 2] -= 300
     x[1] = x[half + 3]
     return x.astype(np.float32)
+
+
+def relative(found: np.ndarray, exact: np.ndarray) -> float:
+    """The largest relative error; what is 0 must be found as 0."""
+    assert (found[exact == 0] == 0).all()
+    return float((np.abs(found - exact) / np.where(exact > 0, exact, 1)).max())

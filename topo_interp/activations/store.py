@@ -30,7 +30,7 @@ from topo_interp.activations.row_choice import (
 from topo_interp.activations.row_table import finish_store, read_rows, store_digest
 from topo_interp.activations.sources import Derived, Shard, Source
 from topo_interp.activations.split import Split, split
-from topo_interp.point_cloud import PointCloud
+from topo_interp.point_cloud import PointCloud, remember_stored
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -97,9 +97,10 @@ class ActivationStore(Mapping[str, PointCloud]):
     def __getitem__(self, site: str) -> PointCloud:
         cloud = self._clouds.get(site)
         if cloud is None:
-            points = decode(*self._source(site).stored())
-            index = self._rows.index.to_numpy()
-            cloud = PointCloud(points, rows=index, site=site, groups=self.groups)
+            stored, dtype, offset = self._source(site).stored()
+            points = decode(stored, dtype, offset)
+            cloud = PointCloud(points, rows=self._rows.index.to_numpy(), site=site, groups=self.groups)
+            remember_stored(cloud, stored, offset)
             self._clouds[site] = cloud
         return cloud
 

@@ -123,22 +123,24 @@ def _alike(a: DevicePoints, b: DevicePoints) -> tuple[DevicePoints, DevicePoints
         if points.dtype == dtype:
             return points
         array = points.array.double() if hasattr(points.array, "double") else points.array.astype(dtype)
-        return dataclasses.replace(points, array=array, dtype=dtype)
+        return dataclasses.replace(points, array=array, dtype=dtype, halves=None)
 
     return widened(a), widened(b)
 
 
 def ready_for_device(points: DevicePoints, metric: Metric, shift: int, *, name: str) -> Any:
-    """The array for the kernels: rows with a direction where one is needed, over 2^shift."""
-    if points.library is None:
+    """What the kernels take: rows with a direction where one is needed, over 2^shift."""
+    if points.flags is None:
         require_directions(points.array, metric, name=name)
-        return in_range(points.array, metric, shift)
+        return in_range(points.array, metric, shift) if points.halves is None else points.halves
     if metric.name in _OF_DIRECTIONS:
         empty = points.rows_without_direction(metric.name)
         if empty is not None and empty.any():
             raise no_direction(empty, name, constant=metric.name == "correlation")
         if points.dtype == np.float64 and not 2.0**-300 < points.largest < 2.0**300:
             raise InputError(f"the largest entry of {name} is {points.largest:.3g}; divide {name} by it, which changes no direction")
+    if points.halves is not None:
+        return points.halves
     return points.array * 2.0 ** -(shift // 2) * 2.0 ** -(shift - shift // 2) if shift else points.array
 
 

@@ -10,10 +10,10 @@ from topo_interp.geometry.spanning_tree import spanning_tree
 from topo_interp.homology.diagrams import Diagrams
 from topo_interp.homology.engines.spanning_tree_engine import ENGINE
 from topo_interp.homology.landmark_rips import sampled_median, sampled_median_note
-from topo_interp.point_cloud import array_digest
 
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
+    from topo_interp.homology.seen import Seen
 
 __all__ = ["component_diagrams", "needs_no_matrix"]
 
@@ -28,24 +28,22 @@ def needs_no_matrix(recipe: Rips, engine: str, n: int) -> bool:
 
 
 def component_diagrams(
-    recipe: Rips, points: np.ndarray, *, groups: tuple[str, ...], threads: int | None, progress: bool, device: str = "cpu"
+    seen: Seen, *, groups: tuple[str, ...], threads: int | None, progress: bool, device: str = "cpu"
 ) -> Diagrams:
     """The exact H0 of the points after the recipe's steps."""
-    digest = array_digest(points)
-    seen = recipe.seen(points, threads)
-    points = seen.after
-    tree = spanning_tree(points, metric=recipe.metric, threads=threads, progress=progress, device=device)
+    recipe, n = seen.recipe, len(seen)
+    tree = spanning_tree(seen.rows, metric=recipe.metric, threads=threads, progress=progress, device=device)
     raw = ENGINE.of_tree(tree, where="" if device == "cpu" else f" on {device}")
     # float64 lengths are rounded once more, to float32.
     narrowing = 0.0 if tree.lengths.dtype == np.float32 else 2.0**-24 * float(tree.lengths.max(initial=0.0)) + 2.0**-150
-    note = sampled_median_note(len(points))
+    note = sampled_median_note(n)
     return Diagrams.from_bars(
         raw.bars,
         certificate=recipe.certificate(
-            raw.engine, digest, tree.rounding + narrowing, terms=seen.terms, notes=(*seen.notes, *filter(None, (note,)))
+            raw.engine, seen.digest, tree.rounding + narrowing, terms=seen.terms, notes=(*seen.notes, *filter(None, (note,)))
         ),
-        scale=sampled_median(points, recipe.metric, threads) if len(points) > 1 else 0.0,
-        n=len(points),
+        scale=sampled_median(seen.after if recipe.steps else seen.origin, recipe.metric, threads) if n > 1 else 0.0,
+        n=n,
         metric=tree.metric,
         groups=groups,
         provenance=raw.provenance,

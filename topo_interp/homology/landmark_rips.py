@@ -12,6 +12,7 @@ from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
+from topo_interp.geometry._device import on_host
 from topo_interp.geometry._source import open_source
 from topo_interp.geometry.distance_matrix import DistanceMatrix, pair_position
 from topo_interp.geometry.distances import pairwise_distances
@@ -228,11 +229,11 @@ class LandmarkProvenance:
     landmarks: Landmarks
 
 
-def sampled_median(points: np.ndarray, metric: str, threads: int | None) -> float:
+def sampled_median(points: Any, metric: str, threads: int | None) -> float:
     """The median distance among at most 2,000 rows: all of them, or a seeded random draw (a stride would meet periods)."""
     if len(points) > _SAMPLE:
-        points = points[np.sort(np.random.default_rng(0).choice(len(points), _SAMPLE, replace=False))]
-    return DistanceMatrix.from_points(points, metric=metric, threads=threads).median()
+        points = points[np.sort(np.random.default_rng(0).choice(len(points), _SAMPLE, replace=False)).tolist()]
+    return DistanceMatrix.from_points(on_host(points), metric=metric, threads=threads).median()
 
 
 def sampled_median_note(n: int) -> str:

@@ -14,7 +14,6 @@ from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import free_bytes, parse_bytes, readable
 from topo_interp._native import cuda_device, device_number, threads_or_default
 from topo_interp._value import Value
-from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry._device import on_host
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -116,6 +115,8 @@ class Rips(Value, kind="rips"):
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu", or "cuda" ("cuda:1"), which computes the distances of points there, and with engine "links" scans the
                 links of edges there, and of degree 0 the spanning tree; the reduction, graph metrics and landmarks are the CPU's.
+                Rows of a tensor or a CuPy array on that device are read where they lie, and copied to the host in blocks, to be
+                hashed for the certificate; a recipe with steps, a graph metric or landmarks works on a copy of them on the host.
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
                 it, or what a radius graph or the spanning tree takes; None for half of the memory that is free.
@@ -140,23 +141,25 @@ class Rips(Value, kind="rips"):
             cloud = seen.cloud
         if device != "cpu":
             cuda_device(device_number(device))  # or an error that says what is missing, before any work
-            cloud = on_host(cloud)
         if isinstance(cloud, RadiusGraph):
             return self._of_graph(cloud, engine, threads, budget, progress)
         if self.landmarks is not None:
-            return landmark_diagrams(self, cloud, engine=engine, threads=threads, memory=memory, progress=progress)
-        points, n = (None, cloud.n) if isinstance(cloud, DistanceMatrix) else _points(cloud)
-        if points is not None and needs_no_matrix(self, engine, n):
-            _check_budget(SPANNING_TREE.name, points.nbytes + SPANNING_TREE.memory(n, 0), budget, n, growth=1)
-            groups = getattr(cloud, "groups", ())
-            return component_diagrams(self, points, groups=groups, threads=threads, progress=progress, device=device)
-        chosen = on_device(choose_engine(engine, self, n), device)
-        _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=points is not None), budget, n)
-        if points is None:
-            matrix, digest, terms, notes = self.given(cloud), cloud.digest(), (), ()
+            points = cloud if device == "cpu" else on_host(cloud)
+            return landmark_diagrams(self, points, engine=engine, threads=threads, memory=memory, progress=progress)
+        if isinstance(cloud, DistanceMatrix):
+            seen, n = None, cloud.n
         else:
             seen = seen or self.seen(cloud, threads, device)
-            matrix, digest, terms, notes = seen.matrix, array_digest(points), seen.terms, seen.notes
+            n = len(seen)
+        if seen is not None and needs_no_matrix(self, engine, n):
+            _check_budget(SPANNING_TREE.name, seen.bytes_of_host + SPANNING_TREE.memory(n, 0), budget, n, growth=1)
+            return component_diagrams(seen, groups=getattr(cloud, "groups", ()), threads=threads, progress=progress, device=device)
+        chosen = on_device(choose_engine(engine, self, n), device)
+        _check_budget(chosen.name, 4 * n * (n - 1) // 2 + self.working_memory(chosen, n, from_points=seen is not None), budget, n)
+        if seen is None:
+            matrix, digest, terms, notes = self.given(cloud), cloud.digest(), (), ()
+        else:
+            matrix, digest, terms, notes = seen.matrix, seen.digest, seen.terms, seen.notes
         weighted = None if self.weights is None else self.weights(matrix)
         edges = matrix if weighted is None else weighted.edges
         threshold = self._cut(edges)
@@ -183,7 +186,7 @@ class Rips(Value, kind="rips"):
             n=n,
             metric=_name(matrix.metric),
             groups=getattr(cloud, "groups", ()),
-            provenance=self._remembered(raw.provenance, points, cloud, device),
+            provenance=self._remembered(raw.provenance, seen, device),
         )
 
     def _of_graph(self, graph: RadiusGraph, engine: str, threads: int, budget: int, progress: bool) -> Diagrams:
@@ -226,12 +229,12 @@ class Rips(Value, kind="rips"):
             provenance=raw.provenance,
         )
 
-    def _remembered(self, provenance: Any, points: np.ndarray | None, cloud: Any, device: str) -> Any:
+    def _remembered(self, provenance: Any, seen: Seen | None, device: str) -> Any:
         """Diagrams of points keep the points, from which the distances can be made again, and not the distances."""
-        if points is None or not isinstance(provenance, LinksProvenance):
+        if seen is None or not isinstance(provenance, LinksProvenance):
             return provenance
-        source = functools.partial(self.distance_matrix, points, device=device)  # other devices round otherwise
-        return dataclasses.replace(provenance, source=source, rows=getattr(cloud, "rows", None))
+        source = functools.partial(self.distance_matrix, seen.origin, device=device)  # other devices round otherwise
+        return dataclasses.replace(provenance, source=source, rows=getattr(seen.cloud, "rows", None))
 
     def _cut(self, matrix: DistanceMatrix) -> float | None:
         """The longest float32 edge within the threshold; None where the threshold hides nothing."""
@@ -277,7 +280,10 @@ class Rips(Value, kind="rips"):
         >>> Rips(max_dim=1)(seen), float(seen.matrix.median())
         (Diagrams(H0: 4 bars, H1: 1 bar), 1.0)
         """
-        return Seen(self, cloud, _points(cloud)[0], threads, device)
+        if isinstance(cloud, (Diagrams, KnnGraph)):
+            needed = "the points themselves" if isinstance(cloud, Diagrams) else "the points, or their ti.radius_graph(x, radius),"
+            raise InputError(f"cloud is a {type(cloud).__name__}; {needed} are needed: ti.Rips()(x)")
+        return Seen(self, cloud, threads, device)
 
     def distance_matrix(self, cloud: Any, threads: int | None = None, device: str = "cpu") -> DistanceMatrix:
         """The distances that the recipe sees: of the cloud's points after the steps."""
@@ -297,14 +303,6 @@ class Rips(Value, kind="rips"):
                 f"ti.Rips(metric='precomputed'), which takes any matrix, or make a matrix of metric {ours!r}"
             )
         return matrix
-
-
-def _points(cloud: Any) -> tuple[np.ndarray, int]:
-    if isinstance(cloud, (Diagrams, KnnGraph)):
-        needed = "the points themselves" if isinstance(cloud, Diagrams) else "the points, or their ti.radius_graph(x, radius),"
-        raise InputError(f"cloud is a {type(cloud).__name__}; {needed} are needed: ti.Rips()(x)")
-    points = as_points(cloud, name="cloud")
-    return points, len(points)
 
 
 def _short(metric: Any) -> str | Value:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp.arrays import as_points
 from topo_interp.certificate import Term
+from topo_interp.geometry._device import device_digest, lies_on_device, on_host
 from topo_interp.geometry.cloud_metric import CloudMetric
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.homology.approximation import projection_term
+from topo_interp.point_cloud import array_digest
 
 if TYPE_CHECKING:
     from topo_interp.geometry.steps import Step
@@ -32,16 +35,48 @@ class Seen:
     Attributes:
         recipe: the recipe.
         cloud: what was given.
-        points: its points ``(n, d)``, before the steps.
         threads: number of threads, None for all cores.
         device: where the distances of a metric that has a name are computed: "cpu" or "cuda".
     """
 
     recipe: Rips
     cloud: Any
-    points: np.ndarray
     threads: int | None = None
     device: str = "cpu"
+
+    def __len__(self) -> int:
+        return len(self.cloud) if self._there else len(self.points)
+
+    @functools.cached_property
+    def points(self) -> np.ndarray:
+        """The points ``(n, d)`` before the steps, on the host: rows on the device are copied when this is asked for."""
+        return as_points(on_host(self.cloud) if self._there else self.cloud, name="cloud")
+
+    @property
+    def _there(self) -> bool:
+        """Whether the rows lie on the device that computes."""
+        return self.device != "cpu" and lies_on_device(self.cloud)
+
+    @property
+    def origin(self) -> Any:
+        """What the distances can be made again from: the cloud where it lies on the device, else the points."""
+        return self.cloud if self._there else self.points
+
+    @property
+    def rows(self) -> Any:
+        """What distances of a metric with a name are computed from: without steps on a device the cloud itself, as it lies there
+        or is stored."""
+        return self.cloud if self.device != "cpu" and not self.recipe.steps else self.after
+
+    @property
+    def bytes_of_host(self) -> int:
+        """That the points take there."""
+        return 0 if self._there and not self.recipe.steps else self.points.nbytes
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Of the points before the steps."""
+        return device_digest(self.cloud) if self._there else array_digest(self.points)
 
     @functools.cached_property
     def _stepped(self) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
@@ -79,12 +114,14 @@ class Seen:
         """The distances of the points after the steps."""
         metric = self.recipe.metric
         if isinstance(metric, str):
-            return DistanceMatrix.from_points(self.after, metric=metric, threads=self.threads, device=self.device)
+            return DistanceMatrix.from_points(self.rows, metric=metric, threads=self.threads, device=self.device)
         return metric.distance_matrix(self.after)  # type: ignore[attr-defined]  # checked when the recipe was made
 
     @functools.cached_property
     def terms(self) -> tuple[Term, ...]:
         """How far each projection can have moved the bars of the points that are meant."""
+        if not self.recipe.steps:  # nor a reason to ask for points on the host
+            return ()
         return tuple(projection_term(before, after, threads=self.threads) for before, after in self._stepped[1])
 
     @property
