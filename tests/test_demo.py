@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pandas as pd
 import pytest
 import torch
@@ -43,7 +45,17 @@ def test_the_last_layers_are_tested_against_untrained_networks(demo):
     pixels = tests.table[tests.table["site"] == "hidden1:input"]
     assert (pixels["p_max_t"] == 1).all()  # the weights do not reach the images
     assert (tests.table[tests.table["site"] == "hidden3"]["null_sd"] > 0).all()
-    assert f"adjusted for all {tests.tests} tests" in demo.report.read_text(encoding="utf-8")
+    page = demo.report.read_text(encoding="utf-8")
+    assert f"adjusted for all {tests.tests} tests" in page
+
+
+def test_layers_that_show_nothing_say_how_large_a_circle_would_have_been_found(demo):
+    tests, page = demo.last.tests, demo.report.read_text(encoding="utf-8")
+    assert "hidden1:input" in tests.undetermined  # the weights do not reach the images
+    assert set(tests.silent()) == {*tests.detectable, *tests.undetermined} and tests.detectable
+    for _, found in tests.detectable.values():
+        assert 0.25 < found.ratio < 64 and found.explain() in html.unescape(page)
+    assert tests.undetermined["hidden1:input"] in page
 
 
 def test_it_learns_and_looks_at_the_same_images(demo):

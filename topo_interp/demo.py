@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -125,7 +126,7 @@ def run_demo(
     frames = []
     # What the architecture and the images do by themselves: rows of rectified units are far from Gaussian without any loop.
     null = ti.nulls.reinitialized("topo_interp.demo:untrained_quick" if quick else "topo_interp.demo:untrained")
-    chance = ti.Significance(null=null, draws=_QUICK_DRAWS if quick else _DRAWS, seed=seed, detect=None)
+    chance = ti.Significance(null=null, draws=_QUICK_DRAWS if quick else _DRAWS, seed=seed)
     jobs = 1 if quick else min(2, default_threads())
     with progress_line(len(steps) + 1, "demo", progress) as line, _one_thread():
         for step, model, accuracy in _trained(train, probe, steps, seed):
@@ -167,6 +168,7 @@ def _emptied(folder: Path) -> Path:
 Images = tuple[np.ndarray, np.ndarray]
 
 
+@functools.lru_cache(maxsize=2)
 def _digits(probe: int) -> tuple[Images, Images]:
     """scikit-learn's 1797 scanned digits (8 x 8 pixels): images to learn from, and held-out images to look at."""
     from sklearn.datasets import load_digits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,47 @@ def test_a_value_among_a_family_is_found_exactly_where_the_report_finds_it(seed)
     assert family.p_of(family.largest.max() * (1 + 1e-15)) == 2 / 40 == family.p_of(family.largest.max())
     assert studentized(5.0, np.full(3, 5.0), 39) == -np.inf and family.p_of(-np.inf) == 1.0
     assert studentized(6.0, np.full(3, 5.0), 39) == pytest.approx(39 / np.sqrt(40))  # nothing is further out
+
+
+CAPTURED: list[int] = []
+
+
+def fresh(seed: int) -> np.ndarray:
+    CAPTURED.append(seed)
+    return noise(seed)
+
+
+def test_a_null_that_does_not_read_the_points_is_drawn_once_for_all_trials(monkeypatch):
+    null, asked = ti.nulls.reinitialized(fresh), {"trials": 4, "power": 0.5, "draws": 19, "seed": 0}
+    family = max_t(np.zeros(3), np.random.default_rng(5).standard_t(4, size=(39, 3)))
+    monkeypatch.setattr(inspect.getmodule(detectable), "noise_floor", lambda cloud: 2.0)  # else of each draw, or of the cloud
+    for among in (None, family):
+        found, counts = [], []
+        for reads in (False, True):
+            monkeypatch.setattr(type(null), "reads_points", reads)
+            CAPTURED.clear()
+            found.append(detectable(noise(0), ti.Rips(), LOOP, null, family=among, **asked))
+            counts.append(len(CAPTURED))
+        assert found[0] == found[1]
+        assert counts[0] == 19 + 2 + 4 * len(found[0].tried) < counts[1]
+
+
+def fresh_small(seed: int) -> np.ndarray:
+    return noise(seed) / 1024
+
+
+def fresh_always_the_same(seed: int) -> np.ndarray:
+    return noise(0)
+
+
+def test_the_circle_is_measured_by_the_noise_that_it_is_planted_in():
+    """A network that has learned nothing can have activations a thousandth as long; that makes no circle easier to see."""
+    asked, loop = {"trials": 4, "power": 0.5, "draws": 19, "seed": 0}, ti.max_persistence(dim=1, relative=True)
+    equal, small = (detectable(noise(0), ti.Rips(), loop, ti.nulls.reinitialized(f), **asked) for f in (fresh, fresh_small))
+    assert small.tried == equal.tried and 0.5 < small.ratio < 8
+    assert small.radius == pytest.approx(small.ratio * noise_floor(noise(0)))
+    with pytest.raises(InputError, match="are all alike here, so that there is no noise to plant in"):
+        detectable(noise(0), ti.Rips(), loop, ti.nulls.reinitialized(fresh_always_the_same), **asked)
 
 
 def test_the_noise_floor():

@@ -15,7 +15,7 @@ from topo_interp.arrays import as_points
 from topo_interp.inference.estimate import clopper_pearson, draws_for, monte_carlo_p, reached
 from topo_interp.inference.multiple import MaxT, studentized
 from topo_interp.inference.nulls import Null, draw_rng
-from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel
+from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel, run_draws
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ class Detectable:
         if math.isinf(self.ratio):
             largest = self.tried[-1][0]
             return (
-                f"Not even a circle of radius {largest:.3g} times the noise floor ({self.noise_floor:.4g}) was found with power "
+                f"Not even a circle of {largest:.3g} times the noise floor (here {self.noise_floor:.4g}) was found with power "
                 f"{self.power:g}: that nothing was found says nothing."
             )
         return (
-            f"A circle of radius {self.radius:.4g} ({self.ratio:.3g} times the noise floor {self.noise_floor:.4g}) planted in "
-            f"noise of this cloud was found in {self.found} of {self.trials} trials at p <= {self.alpha:g}"
+            f"A circle of {self.ratio:.3g} times the noise floor (here {self.noise_floor:.4g}, so a radius of {self.radius:.4g}), planted "
+            f"in draws of the null, was found in {self.found} of {self.trials} trials at p <= {self.alpha:g}"
             f"{f' after max-T over all {self.tests} tests' if self.tests > 1 else ''}; smaller ones can be missed."
         )
 
@@ -123,6 +123,8 @@ def detectable(
 
     Cost: at most ``9 * trials * (draws + 1)`` runs of the recipe, and ``7 * trials * (draws + 1)`` where nothing is found; without a
     family, a trial stops when it can no longer be significant.
+    A null whose draws are not made of the points (``reinitialized``) is drawn once for all trials, ``9 * trials + draws`` runs; its
+    draws have a noise floor of their own, by which the circle in them is measured.
     """
     share_number(power, "power", whole=True)
     share_number(alpha, "alpha", whole=True)
@@ -137,13 +139,16 @@ def detectable(
     clouds, table = check_rows(cloud, rows_table, null, (recipe,))
     if len(clouds) > 1:
         raise InputError("a pair of clouds was given; a circle is planted in one cloud")
-    trial = _Trial(clouds[0], pipeline, table, draws, alpha, site, family)
+    own = None if null.reads_points else run_draws(pipeline, {site: clouds}, table, draws, n_jobs, progress)[:, 0]
+    trial = _Trial(clouds[0], pipeline, table, draws, alpha, site, family, own)
     floor = noise_floor(clouds[0])
+    if own is not None and np.array_equal(trial.noise(0), trial.noise(1)):
+        raise InputError(f"the draws of {null.kind} are all alike here, so that there is no noise to plant in")
     found: dict[int, int] = {}
 
     def powerful(k: int) -> bool:
         if k not in found:
-            jobs = [(trial.finds, (j, _RATIOS[k] * floor, n_jobs)) for j in range(trials)]
+            jobs = [(trial.finds, (j, _RATIOS[k], floor, n_jobs)) for j in range(trials)]
             found[k] = sum(parallel(jobs, n_jobs, progress, f"radius {_RATIOS[k]:.3g} x floor"))
         return found[k] >= power * trials
 
@@ -219,13 +224,17 @@ class _Trial:
     alpha: float
     site: str
     family: MaxT | None
+    own: np.ndarray | None  # the statistics of the null's draws, where all planted clouds have the same
 
-    def finds(self, trial: int, radius: float, n_jobs: int) -> bool:
-        """Whether the test finds the circle of this radius in the noise of this trial."""
+    def finds(self, trial: int, ratio: float, floor: float, n_jobs: int) -> bool:
+        """Whether the test finds the circle of so many noise floors in the noise of this trial."""
         threads = None if n_jobs == 1 else 1
-        planted = like(self.cloud, self._noise(trial) + radius * self._circle(trial))
+        noise = self.noise(trial)
+        if self.own is not None:  # a network that has learned nothing may have other lengths than one that has
+            floor = noise_floor(noise)
+        planted = like(self.cloud, noise + ratio * floor * self._circle(trial))
         (found,) = self.pipeline.observe((planted,), self.table, threads=threads)
-        drawn = (self.pipeline.draw(k, {self.site: (planted,)}, self.table, threads)[0] for k in range(self.draws))
+        drawn = (self._drawn(k, planted, threads) for k in range(self.draws))
         if self.family is not None:
             t = studentized(found.value, np.array(list(drawn)), self.family.draws)
             return self.family.p_of(t) <= self.alpha + 1e-12
@@ -236,7 +245,12 @@ class _Trial:
                 return False
         return True
 
-    def _noise(self, trial: int) -> np.ndarray:
+    def _drawn(self, k: int, planted: Any, threads: int | None) -> float:
+        if self.own is not None:
+            return float(self.own[k])
+        return float(self.pipeline.draw(k, {self.site: (planted,)}, self.table, threads)[0])
+
+    def noise(self, trial: int) -> np.ndarray:
         # The stream of index 2^32 + trial is never that of a test's own draw.
         ((_, (noise,), _),) = self.pipeline.drawn(2**32 + trial, {self.site: (self.cloud,)}, self.table)
         return as_points(noise)

@@ -30,7 +30,7 @@ __all__ = ["Claim", "Confirmation", "confirm", "explore"]
 class Claim(Value, kind="claim"):
     """What is to be tested, written down before the sealed rows are looked at: a site, a recipe, a statistic, a null.
 
-    For :func:`confirm`, the factory of a null ``ti.nulls.reinitialized`` must return the points of the site at the rows of the sealed
+    For :func:`confirm`, the factory of a null ``ti.nulls.reinitialized`` must return the points of the site, or a store that has it, at the rows of the sealed
     half, which are those of the store that are not in ``split.rows``, in their order; for :func:`explore`, at the rows of ``split.rows``.
 
     >>> import topo_interp as ti

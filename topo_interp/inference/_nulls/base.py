@@ -66,6 +66,8 @@ class Null(Value):
 
     # Whether one draw is the same transformation at all sites, which keeps the dependence between them.
     joint = True
+    # Whether a draw is made of the points that it is given; where it is not, all clouds of one shape have the same draws.
+    reads_points = True
     # Whether a draw changes a single cloud without its labels; where it does not, p would be 1 by construction.
     changes_points = True
     # The same of a pair of clouds.

@@ -25,6 +25,8 @@ class Reinitialized(Null, kind="reinitialized"):
 
     factory: str
 
+    reads_points = False
+
     def __post_init__(self) -> None:
         _resolve(self.factory)
 
