@@ -54,7 +54,7 @@ def test_a_claim_says_in_which_metrics_it_holds(found):
     assert ring["state"] == "yes" and ring["said"].startswith("A loop beyond chance in") and "plain" in ring["said"]
     assert f"adjusted for all {found.tests.tests} tests" in ring["significance"] and "p ≤ 0.05 (plain)" in ring["significance"]
     assert noise["said"] == "No loop beyond chance in any of the 2 metrics" and noise["state"] == "no"
-    assert "A circle of radius" in noise["significance"] and "noise-floor ratio" in noise["noise"]
+    assert "times the noise floor (here" in noise["significance"] and "noise-floor ratio" in noise["noise"]
     assert dead["said"] == "No loop beyond chance in plain" and dead["metrics"][1]["words"] == "failed"
     assert "What could have been found is not known: more than half of the rows have a twin" in dead["significance"]
     text = headline(found, claims(found))
