@@ -8,6 +8,7 @@ the error is that of the distances returned, relative, against float64 differenc
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -30,14 +31,20 @@ def spectrum(n: int, d: int) -> np.ndarray:
     return normal(n, d) / np.sqrt(np.arange(1, d + 1, dtype=np.float32))
 
 
-def clusters(n: int, d: int) -> np.ndarray:
-    """Fifty tight clusters: the case in which neighbor lists are used up and the pairs are looked at twice."""
+def clusters(n: int, d: int, count: int = 50, spread: float = 1e-2) -> np.ndarray:
+    """Fifty tight clusters: the case in which neighbor lists are used up and pairs are looked at twice."""
     rng = np.random.default_rng(1)
-    centers = rng.standard_normal((50, d))
-    return (centers[rng.integers(0, 50, n)] + 1e-2 * rng.standard_normal((n, d))).astype(np.float32)
+    centers = rng.standard_normal((count, d))
+    return (centers[rng.integers(0, count, n)] + spread * rng.standard_normal((n, d))).astype(np.float32)
 
 
-CLOUDS = {"normal": normal, "spectrum": spectrum, "clusters": clusters}
+CLOUDS = {
+    "normal": normal,
+    "spectrum": spectrum,
+    "clusters": clusters,
+    "wide_clusters": functools.partial(clusters, spread=0.3),  # too wide for the bounds that leave pairs out
+    "many_clusters": functools.partial(clusters, count=1000),
+}
 
 
 def seconds(call, repeats: int = 1) -> tuple[float, object]:
@@ -58,15 +65,16 @@ def product(x: np.ndarray, block: int = 2048) -> None:
 
 def spanning_trees(rows: int, d: int, figures: dict[str, float]) -> None:
     print(f"spanning tree, {THREADS} threads")
-    for name, n in (("normal", rows), ("spectrum", rows * 2 // 5), ("clusters", rows * 2 // 5)):
-        x = CLOUDS[name](n, d)
+    for name, cloud in CLOUDS.items():
+        n = rows if name == "normal" else rows * 2 // 5
+        x = cloud(n, d)
         bare, _ = seconds(lambda x=x: product(x))
         ours, tree = seconds(lambda x=x: ti.spanning_tree(x, threads=THREADS))
         figures[f"geometry/spanning_tree/{name}_{n}x{d}/over_product"] = ours / bare
         i, j = tree.edges.T
         exact = np.linalg.norm(x[i].astype(np.float64) - x[j], axis=1)
         worst = np.max(np.abs(tree.lengths - exact) / exact)
-        print(f"  {name:9s} {n} x {d}: product {bare:6.2f} s   tree {ours:6.2f} s   ratio {ours / bare:5.2f}   worst length error {worst:.1e}")
+        print(f"  {name:13s} {n} x {d}: product {bare:6.2f} s   tree {ours:6.2f} s   ratio {ours / bare:5.2f}   worst length error {worst:.1e}")
 
 
 def tree_is_right(figures: dict[str, float]) -> None:
