@@ -131,6 +131,21 @@ def test_where_the_result_goes_is_looked_at_before_the_work(run, store, tmp_path
     assert code == 1 and err.endswith("make it first\n")
 
 
+@pytest.mark.parametrize("command", ["report {store}", "diff {store} {store}", "track {store}"])
+def test_no_result_is_written_over_another(run, store, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*command.replace("{store}", str(store)).split(), "--out", tmp_path / "a", "--save", "a")
+    assert code == 1 and err.endswith("give --out and --save files of their own\n") and not (tmp_path / "a").exists()
+
+
+def test_a_page_is_not_written_over_its_profile(run, store, tmp_path):
+    kept = tmp_path / "a.profile"
+    run("report", store, "--out", tmp_path / "a.html", "--save", kept, "--max-dim", 0)
+    before = kept.read_bytes()
+    code, _, err = run("report", kept, "--out", kept)
+    assert code == 1 and "would be written over" in err and kept.read_bytes() == before
+
+
 def test_version(run):
     assert run("--version") == (0, f"{ti.__version__}\n", "")
 

@@ -51,6 +51,8 @@ def test_a_folder_of_stores(call, tmp_path):
     code, out, _ = call(*arguments, "--subsamples", 10)
     assert code == 0 and "(0 results computed, 3 taken" in out
     assert "(3 results computed, 0 taken" in call(*arguments, "--subsamples", 10, "--fresh")[1]
+    code, _, err = call(*arguments, "--steps", "pca(9)", "--subsamples", 0)
+    assert code == 1 and err.endswith("error: every site of every step failed; the report holds the messages\n")
     code, _, err = call("track", tmp_path / "none")
     assert code == 1 and "there is no folder" in err
     code, _, err = call("track", tmp_path, "--out", tmp_path / "b.html")
@@ -89,6 +91,9 @@ def test_checkpoint_files(call, tmp_path, monkeypatch):
         expected = ti.Rips()(x @ state["0.weight"].numpy().T + state["0.bias"].numpy())
         got = found.diagrams[step, "0", "euclidean"]
         assert len(got[1]) == len(expected[1]) and got[0] == pytest.approx(expected[0], abs=1e-5)
+    (folder / "ckpt-30.pt").write_text("junk")
+    code, out, err = call(*arguments)
+    assert "warning: step 30: ckpt-30.pt: torch.load can not read it with weights_only (" in err
     (folder / "ckpt-30.pt").unlink()
     code, out, _ = call(*arguments)
     assert code == 0 and "(0 results computed, 18 taken" in out

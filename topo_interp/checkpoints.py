@@ -48,7 +48,12 @@ def load_checkpoint(model: Any, path: Path) -> None:
     else:
         import torch
 
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # of the file's own making: torch's reader of pickles raises a KeyError on a text
+            raise InputError(
+                f"torch.load can not read it with weights_only ({error_message(error)}); write torch.save(model.state_dict(), path)"
+            ) from error
         for key in ("model_state_dict", "state_dict", "model"):
             if isinstance(state, dict) and isinstance(state.get(key), dict):
                 state = state[key]

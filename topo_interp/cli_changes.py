@@ -75,6 +75,8 @@ def track(
     found.report(out)
     for step, message in found.failed.items():
         typer.echo(f"warning: step {step}: {message}", err=True)
+    if all(result.error for profile in found.profiles.values() for result in profile.results):
+        raise InputError("every site of every step failed; the report holds the messages")
     if not quiet:
         kept = found.about["results"] - found.about["computed"]
         typer.echo(f"{found!r}: {out} ({counted(found.about['computed'], 'result')} computed, {kept} taken from {folder})")

@@ -107,7 +107,7 @@ def report(
     """Persistent homology of every site of a store, as one HTML file that opens offline."""
     import topo_interp as ti
 
-    writable_all(out, save)
+    writable_all(out, save, store if store.is_file() else None)
     # What the call names, by parameter, as it is typed.
     given = {p.name: "/".join((*p.opts, *p.secondary_opts)) for p in context.command.params if context.get_parameter_source(p.name).name != "DEFAULT"}
     if store.is_file():

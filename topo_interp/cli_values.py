@@ -133,6 +133,6 @@ def table_of(path: Path) -> Any:
 
 def writable_all(*paths: Path | None) -> None:
     """Found out before the work, not after it."""
-    for path in paths:
-        if path is not None:
-            writable(path)
+    given = [writable(path).resolve() for path in paths if path is not None]
+    if len(set(given)) < len(given):
+        raise InputError(f"{str(given[0])!r} would be written over by another result; give --out and --save files of their own")

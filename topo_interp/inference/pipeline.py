@@ -15,6 +15,7 @@ from topo_interp._arguments import function, is_whole, whole_number
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
 from topo_interp._rows import same_rows
+from topo_interp._words import counted
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
@@ -169,14 +170,14 @@ def parallel(jobs: list[Job], n_jobs: int, progress: bool, what: str) -> list[An
 
 
 def job_count(n_jobs: Any) -> int:
-    """How many processes ``n_jobs`` asks for; -1 stands for as many as there are cores.
+    """How many processes ``n_jobs`` asks for, at most one for each core; -1 stands for as many as there are cores.
 
-    >>> job_count(2)
-    2
+    >>> job_count(1), job_count(10**6) == job_count(-1)
+    (1, True)
     """
     if not is_whole(n_jobs) or n_jobs < -1 or n_jobs == 0:
         raise InputError(f"n_jobs is {n_jobs!r}; a whole number of processes is needed, such as 2, or -1 for all cores")
-    return default_threads() if n_jobs == -1 else int(n_jobs)
+    return default_threads() if n_jobs == -1 else min(int(n_jobs), default_threads())
 
 
 def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
@@ -235,7 +236,7 @@ def check_rows(
     if len(clouds) == 2:
         same_rows(dict(zip(("the first", "the second"), clouds, strict=True)), "a pair")
     if len(clouds[0]) < _FEWEST_ROWS:
-        raise InputError(f"the cloud has {len(clouds[0])} rows, whose draws all look like them; at least {_FEWEST_ROWS} are needed")
+        raise InputError(f"the cloud has {counted(len(clouds[0]), 'row')}, whose draws all look like them; at least {_FEWEST_ROWS} are needed")
     null.refuse_groups(tuple(dict.fromkeys(name for one in clouds for name in getattr(one, "groups", ()))))
     read = {name for recipe in recipes for name in getattr(recipe, "columns", ())}
     if not (null.changes_points if len(clouds) == 1 else null.changes_pairs):
