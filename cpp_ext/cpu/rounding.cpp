@@ -45,6 +45,9 @@ std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::in
 // Unit rows carry the error of their length and shift: at most (cols + 16) 2 w each, in units of the sphere.
 //
 // Last, e^2 is rounded to T and so is its root: 2 u e. A function f of the distance then has |f(e) - f(d)| by its slope.
+//
+// Below the normal numbers errors are absolute. What is rounded to T moves by half of its smallest number; of the squares in
+// double, cols that move by 2^-1075 each move the root by at most the root of their sum.
 double rounding_bound(const RoundingCase& of, const TileStats& stats, double largest) {
   const bool single = of.single;
   const double u = unit(single), w = unit(false), cols = static_cast<double>(of.cols);
@@ -62,9 +65,10 @@ double rounding_bound(const RoundingCase& of, const TileStats& stats, double lar
   const double lengths = of.unit_rows ? unit_row_error(of.cols) : 0;
   // e^2 <= most_share s where products gave it.
   const double longest = std::sqrt(std::max(most_share * stats.largest_sum, stats.largest_recomputed));
-  const double distance = std::max(center + product, direct) + lengths;
+  const double distance = std::max(center + product, direct) + lengths + std::sqrt(cols) * 0x1p-537;
+  const double least = single ? 0x1p-150 : cols * 0x1p-1074;
   switch (of.metric) {
-    case MetricKind::sqeuclidean: return spare * ((2 * longest + distance) * distance + u * largest);
+    case MetricKind::sqeuclidean: return spare * ((2 * longest + distance) * distance + u * largest) + least;
     case MetricKind::cosine:
     case MetricKind::correlation: return spare * ((2 * longest + distance) * distance / 2 + 2 * u * largest);
     case MetricKind::angular: {
@@ -72,7 +76,7 @@ double rounding_bound(const RoundingCase& of, const TileStats& stats, double lar
       const double chord = std::sqrt(bound::Angular::largest_trusted) + distance;
       return spare * (distance / std::sqrt(1 - chord * chord / 4) + 4 * u * largest);
     }
-    default: return spare * (distance + 2 * u * longest);
+    default: return spare * (distance + 2 * u * longest) + least;
   }
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import pickle
+from decimal import Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,31 @@ def test_rounding_bounds_the_error_on_hard_clouds(metric, dtype):
             truth = squareform(oracle.exact(x, x, metric), checks=False)
             error = np.abs(dm.condensed - truth).max()
             assert error <= dm.rounding, (kind, d)
+
+
+SMALLEST = 2.0**-149
+TINY = [
+    ("euclidean", np.array([[0, 0], [SMALLEST, SMALLEST], [SMALLEST, 4 * SMALLEST]], dtype=np.float32)),
+    ("sqeuclidean", np.array([[1e-35, 0], [0, 3e-35], [0, 0]], dtype=np.float32)),
+    ("euclidean", np.array([[1, 0, 0], [1, 1e-200, 0], [1, 3e-162, 2e-162]])),  # squares below the range of float64
+    ("sqeuclidean", np.array([[1, 0, 0], [1, 1e-200, 0], [1, 3e-162, 2e-162]])),
+    ("euclidean", np.array([[5e-324, 0], [0, 5e-324], [0, 0]])),
+    ("sqeuclidean", np.array([[1e-277, 0], [0, 1e-277], [0, 0]])),
+]
+
+
+@pytest.mark.parametrize(("metric", "x"), TINY)
+def test_rounding_bounds_the_error_below_the_normal_numbers(metric, x):
+    matrix, graph = ti.DistanceMatrix.from_points(x, metric), ti.radius_graph(x, 9.0, metric=metric)
+    assert graph.pairs == 3
+    with localcontext() as context:
+        context.prec = 2000
+        rows = [[Decimal(float(entry)) for entry in row] for row in x]
+        pairs = [(0, 1), (0, 2), (1, 2)]
+        squares = {(i, j): sum((a - b) ** 2 for a, b in zip(rows[i], rows[j], strict=True)) for i, j in pairs}
+        exact = {pair: square if metric == "sqeuclidean" else square.sqrt() for pair, square in squares.items()}
+        for found, rounding in ((matrix.square(), matrix.rounding), (graph.csr().toarray(), graph.rounding)):
+            assert all(abs(Decimal(float(found[pair])) - exact[pair]) <= Decimal(rounding) for pair in exact), rounding
 
 
 @pytest.mark.parametrize("metric", oracle.METRICS)

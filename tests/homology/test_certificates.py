@@ -417,6 +417,9 @@ def test_the_spanning_tree_engine_gives_the_bars_of_the_others(dtype):
     assert ti.same_bars(cut(x, engine="spanning-tree"), cut(x, engine="ripser"))
     matrix = ti.DistanceMatrix.from_points(x)
     assert ti.same_bars(ti.Rips(max_dim=0)(matrix, engine="spanning-tree"), theirs)
+    far = np.concatenate((x.astype(np.float64), np.full((1, x.shape[1]), 1e39)))
+    with pytest.raises(ti.InputError, match="float32, which holds up to 3.4e38"):  # not a second bar without an end
+        ti.Rips(max_dim=0)(far, engine="spanning-tree")
     with pytest.raises(ti.InputError, match="'spanning-tree' computes degrees up to 0"):
         ti.Rips(max_dim=1)(x, engine="spanning-tree")
 

@@ -263,7 +263,7 @@ def test_what_a_radius_graph_can_not_do():
     with pytest.raises(ti.InputError, match="euclidean"):
         ti.Rips("cosine")(graph)
     assert len(ti.Rips(threshold=9.0)(graph)[0]) == 5
-    with pytest.raises(ti.InputError, match="beyond the range of float32.*scale"):  # not a bar without an end
+    with pytest.raises(ti.InputError, match=r"a distance is 1e\+39, .* float32, .* scale"):  # not a bar without an end
         ti.Rips()(ti.radius_graph([[0.0], [1e39]], 2e39))
 
 
@@ -351,6 +351,7 @@ def test_progress_reports_phases():
         cpu.links_rips(lengths, n, math.inf, 2, 2, refuse)
 
 
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps freed memory back")
 def test_memory_of_a_radius_graph_is_what_is_taken():
     code = """if True:
         import re

@@ -100,14 +100,19 @@ class Source:
     def to_kernel(self, length: float) -> float:
         """A distance in units of the points as the kernels see it."""
         if self.shift and self.metric_name in ("euclidean", "sqeuclidean"):
-            return float(np.ldexp(length, -self.shift * (2 if self.metric_name == "sqeuclidean" else 1)))
+            with np.errstate(over="ignore", under="ignore"):  # farther than all pairs, or as near as equal points
+                return float(np.ldexp(length, -self.shift * (2 if self.metric_name == "sqeuclidean" else 1)))
         return float(length)
 
     def rounding(self) -> float:
         """Bound on the rounding of the distances that the kernels have used so far (points opened with ``rounding``)."""
         if self.stored_rounding:
             return self.stored_rounding
-        return float(self.in_units(np.array([self.native.rounding()]))[0])
+        return self._bound_in_units(self.native.rounding())
+
+    def _bound_in_units(self, bound: float) -> float:
+        # Below the normal numbers, scaling back rounds the distances and the bound, each by at most half of the smallest one.
+        return float(self.in_units(np.array([bound]))[0]) + (2.0**-1074 if self.shift else 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +177,7 @@ class DeviceSource(Source):
 
     def rounding(self) -> float:
         """Bound on the rounding of the distances of the calls so far."""
-        return float(self.in_units(np.array([max(self.bounds, default=0.0)]))[0])
+        return self._bound_in_units(max(self.bounds, default=0.0))
 
     @property
     def _place(self) -> dict[str, int]:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from topo_interp._errors import InputError
 from topo_interp._native import cpu, cuda_device, device_number, threads_or_default
 from topo_interp.geometry._device import budget_errors
 from topo_interp.geometry.distance_matrix import DistanceMatrix
@@ -26,6 +25,7 @@ from topo_interp.geometry.distances import requested_isa
 from topo_interp.geometry.neighbors import RadiusGraph
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.engines._base import RawBars
+from topo_interp.homology.engines._cut import float32_lengths
 from topo_interp.progress import progress as progress_line
 
 __all__ = ["ENGINE", "LinksEngine", "graph_bars", "graph_memory"]
@@ -143,10 +143,7 @@ def graph_bars(
 
     Memory and time follow the number of pairs; nothing is of size n x n.
     """
-    with np.errstate(over="ignore"):
-        stored = graph.distances.astype(np.float32)
-    if np.isinf(stored).any():
-        raise InputError("a distance of the graph is beyond the range of float32, in which bars are computed: scale the points down")
+    stored = float32_lengths(graph.distances)
     rounding = graph.rounding + float(np.abs(stored - graph.distances.astype(np.float64)).max(initial=0.0))
     rows = np.repeat(np.arange(graph.n), np.diff(graph.indptr))
     upper = rows < graph.indices

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from topo_interp._errors import InputError
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 
-__all__ = ["enclosing_radius", "float32_at_most"]
+__all__ = ["enclosing_radius", "float32_at_most", "float32_lengths"]
 
 
 def enclosing_radius(matrix: DistanceMatrix) -> float:
@@ -26,3 +27,14 @@ def float32_at_most(value: float) -> float:
     """The largest float32 that is at most a number: an edge of float32 length is within both or neither."""
     rounded = np.float32(min(value, float(np.finfo(np.float32).max)))
     return float(rounded if float(rounded) <= value else np.nextafter(rounded, np.float32(-np.inf)))
+
+
+def float32_lengths(lengths: np.ndarray) -> np.ndarray:
+    """Lengths as every engine reads them: rounding keeps their order, and an infinite one would be a bar without an end."""
+    with np.errstate(over="ignore"):
+        stored = lengths.astype(np.float32)
+    if np.isinf(stored).any():
+        raise InputError(
+            f"a distance is {lengths.max():.3g}, and bars are computed in float32, which holds up to 3.4e38: scale the points down first"
+        )
+    return stored

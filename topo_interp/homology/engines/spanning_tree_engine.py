@@ -11,6 +11,7 @@ import numpy as np
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.spanning_tree import SpanningTree, spanning_tree
 from topo_interp.homology.engines._base import RawBars
+from topo_interp.homology.engines._cut import float32_lengths
 
 __all__ = ["ENGINE", "TreeProvenance"]
 
@@ -47,9 +48,9 @@ class SpanningTreeEngine:
         return self.of_tree(spanning_tree(matrix, threads=threads, progress=progress), threshold)
 
     def of_tree(self, tree: SpanningTree, threshold: float | None = None, where: str = "") -> RawBars:
-        """The bars of a tree, in float32 as every engine's: rounding keeps the order and hence the tree."""
+        """The bars of a tree, whose order and hence whose edges are those of the lengths in float32 too."""
         deaths = np.full(tree.n, math.inf)
-        deaths[: tree.n - 1] = tree.lengths.astype(np.float32)
+        deaths[: tree.n - 1] = float32_lengths(tree.lengths)
         if threshold is not None:
             deaths[deaths > threshold] = math.inf
         name = f"{self.name} {version('topo-interp')}{where}"
