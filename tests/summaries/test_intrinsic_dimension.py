@@ -58,6 +58,21 @@ def test_known_dimensions(points, dim):
     assert abs(ti.ph_dimension(repeats=1)(points[:600]) - dim) < 0.25 * dim
 
 
+# DADApy 0.3.4: IdEstimation(coordinates=points).compute_id_2NN(algorithm="ml", mu_fraction=1.0)[0]
+DADAPY = {"swiss roll": 1.995460401444711, "2000 rows of it": 1.9187166344347426, "normal in R^2": 1.9087861813650309, "normal in R^5": 4.996570556811945}
+
+
+@pytest.mark.parametrize("name", DADAPY)
+def test_two_nn_agrees_with_dadapy(name):
+    from sklearn.datasets import make_swiss_roll
+
+    if name.startswith("normal"):
+        points = np.random.RandomState(0).normal(size=(1000, int(name[-1])))
+    else:
+        points, _ = make_swiss_roll(2000 if "2000" in name else 1000, random_state=0)
+    assert ti.two_nn()(points) == pytest.approx(DADAPY[name], rel=1e-7)
+
+
 def test_the_errors_are_those_that_are_seen():
     """Over many clouds the estimates spread by the dimension over the root of the rows."""
     found = [ti.two_nn()(ti.shapes.flat_torus(200, seed=seed)) for seed in range(60)]
