@@ -69,6 +69,17 @@ def test_the_plane_of_a_loop_stands_beside_that_of_a_draw(found):
     assert "dead" not in found.tests.planes and loop_plane(ti.Rips(max_dim=0), points()["ring"]) is None
 
 
+def test_the_data_are_computed_once_for_the_table_and_the_tests(monkeypatch):
+    seen, call = [], ti.Rips.__call__
+    monkeypatch.setattr(ti.Rips, "__call__", lambda recipe, cloud, *more, **how: (seen.append(cloud), call(recipe, cloud, *more, **how))[1])
+    how = ti.Significance((ti.persistence_entropy(1),), draws=19, detect=None)
+    ti.significance_table({"noise": points()["noise"]}, ti.Rips(), how)
+    assert len(seen) == 1 + 19
+    seen.clear()
+    ti.profile({"noise": points()["noise"]}, ti.Rips(), significance=how, progress=False)
+    assert len(seen) == 1 + 19 + 2  # and the planes of the longest loops, of the data and of a draw, which need the cycles
+
+
 def test_two_processes_give_the_same(found):
     other = ti.profile(ti.store_from_arrays(points()), RECIPES, significance=HOW, n_jobs=2, progress=False)
     pd.testing.assert_frame_equal(other.to_frame(), found.to_frame())

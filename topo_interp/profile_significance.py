@@ -132,13 +132,14 @@ def run_tests(
     """The tests of all sites and recipes that did not fail, in the data or in a draw; None where all failed."""
     sites = list(dict.fromkeys(result.site for result in results))
     untested = _untested(results, recipes, how)
+    known = {(result.site, result.recipe): result.diagrams for result in results if result.diagrams is not None}
     found = None
     while found is None:
         readable = [site for site in sites if any((site, name) not in untested for name in recipes)]
         if not readable:
             return None
         try:
-            found = family_of_tests(store, recipes, how, readable, untested, None, n_jobs, progress)
+            found = family_of_tests(store, recipes, how, readable, untested, None, n_jobs, progress, known)
         except FailedTest as failed:  # all draws once more, without it: rare, and dearer only by the draws before it
             names = list(recipes) if failed.stage is None else [list(recipes)[failed.stage]]
             untested.update({(failed.site, name): str(failed) for name in names if (failed.site, name) not in untested})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,8 +217,12 @@ def significance_table(
 def family_of_tests(
     store: Mapping[str, Any], recipes: Any, significance: Significance, sites: Sequence[str] | None,
     skip: Collection[tuple[str, str]], rows_table: pandas.DataFrame | None, n_jobs: int, progress: bool,
+    known: Mapping[tuple[str, str], Any] = MappingProxyType({}),
 ) -> tuple[pandas.DataFrame, MaxT]:
-    """The table, and the family of its tests for what is measured against the same maxima."""
+    """The table, and the family of its tests for what is measured against the same maxima.
+
+    ``known`` holds what recipes give, by site and name, where it has been computed before.
+    """
     import pandas
 
     if not isinstance(store, Mapping):
@@ -249,7 +254,8 @@ def family_of_tests(
         same_rows({name: cloud[0] for name, cloud in clouds.items()}, "a draw that all sites share")
     # An array has no rows of its own and takes those of the clouds beside it.
     rows = next((found for cloud, found in checked.values() if isinstance(cloud[0], PointCloud)), checked[names[0]][1])
-    observed = [one for name in names for one in pipeline.observe(clouds[name], rows, name)]
+    done = {site: {k: known[site, name] for k, name in enumerate(named) if (site, name) in known} for site in names}
+    observed = [one for name in names for one in pipeline.observe(clouds[name], rows, name, known=done[name])]
     null_values = run_draws(pipeline, clouds, rows, significance.draws, n_jobs, progress)
     result = max_t([one.value for one in observed], null_values, [one.rounding for one in observed])
     tests = _tests(names, named, stages)
