@@ -102,6 +102,23 @@ def test_saved_and_opened_it_is_the_same(found, tmp_path):
             assert one.length == other.length
 
 
+def test_of_a_statistic_that_is_a_function_the_name_is_kept(tmp_path):
+    def bars(diagrams):
+        return float(len(diagrams[1]))
+
+    how = ti.Significance((bars, ti.max_persistence(dim=1)), draws=9, alpha=0.1, detect=None)
+    found = ti.profile({"noise": points(12)["noise"]}, ti.Rips(), significance=how, progress=False)
+    found.save(tmp_path / "a.profile")
+    opened = ti.Profile.open(tmp_path / "a.profile")
+    pd.testing.assert_frame_equal(opened.tests.table, found.tests.table)
+    function, value = opened.tests.how.summaries
+    assert function.name == "bars" and value == how.summaries[1]
+    with pytest.raises(ti.InputError, match="only the name of the statistic 'bars', a function"):
+        function(found.results[0].diagrams)
+    opened.save(tmp_path / "b.profile")
+    assert ti.Profile.open(tmp_path / "b.profile").tests.how == opened.tests.how
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_draw_that_fails_costs_its_own_test_only(n_jobs):
     """Shuffled columns of sparse rows leave rows of zeros, which have no direction."""

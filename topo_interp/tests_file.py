@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topo_interp._errors import InputError
+from topo_interp._value import Value
 from topo_interp.inference.detectable import Detectable
 from topo_interp.inference.loop_plane import LoopPlane
+from topo_interp.inference.pipeline import name_of
 from topo_interp.inference.significance import Significance
 from topo_interp.profile_significance import ProfileTests
 
@@ -21,6 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["tests_from", "tests_to"]
 
 _INTEGERS = {"dim": "Int64", "tests": "int64", "draws": "int64"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _NameOnly(Value, kind="name_only"):
+    """In the place of a statistic that is a function, of which a file holds the name."""
+
+    name: str
+
+    def __call__(self, diagrams: Any) -> float:
+        raise InputError(f"the file holds only the name of the statistic {self.name!r}, a function: give the function itself to test with it again")
 
 
 def tests_to(tests: ProfileTests) -> tuple[dict[str, Any], bytes]:
@@ -34,8 +47,9 @@ def tests_to(tests: ProfileTests) -> tuple[dict[str, Any], bytes]:
             arrays[f"{key}_coordinates"], arrays[f"{key}_edges"] = plane.coordinates, plane.edges
             numbers.append([plane.birth, plane.death, plane.scale, plane.share])
         planes.append([site, recipe, numbers])
+    summaries = tests.how.summaries and [s if isinstance(s, Value) else _NameOnly(name_of(s)) for s in tests.how.summaries]
     document = {
-        "how": tests.how.to_dict(),
+        "how": dataclasses.replace(tests.how, summaries=summaries).to_dict(),
         "table": [{key: _plain(value) for key, value in row.items()} for row in tests.table.to_dict("records")],
         "detectable": [
             [site, recipe, {key: _plain(value) for key, value in dataclasses.asdict(found).items()}]

@@ -124,8 +124,8 @@ class Significance(Value, kind="significance"):
     True
 
     Args:
-        summaries: a statistic or several, values; None for the longest bar over the median distance, in each degree from 1 on
-            of each recipe (in degree 0 where a recipe has no other).
+        summaries: a statistic or several, values, or functions, of which a saved profile holds the name; None for the longest bar
+            over the median distance, in each degree from 1 on of each recipe (in degree 0 where a recipe has no other).
         null: a value from ``ti.nulls``.
         draws: number of draws N, shared by all tests; the smallest attainable p-value is 1 / (1 + N).
         seed: integer >= 0; draw i depends on (seed, i) only.
