@@ -109,8 +109,8 @@ class Diff:
     def moved_bars(self) -> pd.DataFrame:
         """The bars that moved by more than the certificates of both stores allow, those that moved farthest first.
 
-        One row per pair of the best matching of the two diagrams (:func:`topo_interp.match_bars`, lengths in median
-        distances): site, recipe, dim, kind ("moves", "vanishes" when only the first store has it, "appears" when only the
+        One row per pair of the cheapest matching of the two diagrams (lengths in median distances) among those that leave the fewest
+        bars moved by more: site, recipe, dim, kind ("moves", "vanishes" when only the first store has it, "appears" when only the
         second has), birth_a, death_a, birth_b, death_b, shift (the larger of both ends' shifts; half the length of a bar
         without partner), rows_a, rows_b (rows on the bar's cycle, see :meth:`Diagrams.rows`; of degree 0 the two whose
         joining ends it; empty where the engine does not tell). At most 50 per site, recipe and degree; :meth:`to_frame`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,8 +11,10 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 
 import topo_interp as ti
+from topo_interp.comparison.bar_matching import matched_bars
 from topo_interp.comparison.drift import in_medians
 from topo_interp.comparison.merging import _normalized
+from topo_interp.comparison.moved_bars import moved_bars
 from topo_interp.track_events import _series
 
 ROUNDING = 0.01
@@ -122,6 +125,37 @@ def test_a_median_within_its_rounding_is_no_unit():
     matrix = ti.DistanceMatrix(np.ones(6, dtype=np.float32), 4, "precomputed", 1.0)
     assert in_medians(ti.Rips("precomputed")(matrix)).certificate.bottleneck_bound == math.inf
     assert in_medians(ti.Rips("precomputed", threshold=0.5)(matrix)).certificate.valid_to == 0.0
+
+
+def test_no_bar_moved_between_two_roundings_of_one_matrix():
+    """The cheapest matching moves one bar far where a dearer one moves two a little; it was taken for the proof of a move."""
+    half = ti.Certificate(terms=(ti.Term("rounding", 0.5, 0.5),))
+    pair = [ti.Diagrams.from_bars([[], bars], certificate=half) for bars in ([(0, 10), (1, 10.2)], [(1, 10.2), (1.2, 11.2)])]
+    assert ti.match_bars(*pair, 1)["cost"].max() == pytest.approx(1.2) and moved_bars(*pair, 1) == (0, [])
+    for seed in SEEDS:
+        rng, n = np.random.default_rng(seed), 12
+        exact = pdist(rng.normal(size=(n, 3)))
+        stored = [np.maximum(exact + rng.uniform(-0.2, 0.2, exact.shape), 0.0).astype(np.float32) for _ in "ab"]
+        pair = [in_medians(ti.Rips("precomputed")(ti.DistanceMatrix(one, n, "precomputed", 0.2 + 1e-6))) for one in stored]
+        assert [moved_bars(*pair, dim)[0] for dim in (0, 1)] == [0, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_as_few_bars_moved_as_in_any_matching(seed):
+    rng = np.random.default_rng(seed)
+    bars = [np.sort(rng.integers(0, 9, (rng.integers(0, 5), 2)) + np.array([0, 0.5]), axis=1) for _ in "ab"]
+    bound = float(rng.choice([0.3, 0.6, 1.1, 2.1]))
+    pair = [ti.Diagrams.from_bars([[], one], certificate=ti.Certificate(terms=(ti.Term("r", bound / 2, bound / 2),))) for one in bars]
+    best = (math.inf, math.inf)
+    for choice in itertools.product(range(-1, len(bars[0])), repeat=len(bars[1])):
+        used = [i for i in choice if i >= 0]
+        if len(used) == len(set(used)):
+            costs = [(np.abs(bars[0][i] - b).max(), 2) if i >= 0 else (np.ptp(b) / 2, 1) for i, b in zip(choice, bars[1], strict=True)]
+            costs += [(np.ptp(a) / 2, 1) for i, a in enumerate(bars[0]) if i not in used]
+            best = min(best, (sum(count for cost, count in costs if cost > bound), round(sum(cost for cost, _ in costs), 9)))
+    frame = matched_bars(*pair, 1, order=1, free=bound)
+    beyond = frame[frame["cost"] > bound]
+    assert ((beyond[["a", "b"]] >= 0).to_numpy().sum(), round(frame["cost"].sum(), 9)) == best and moved_bars(*pair, 1)[0] == len(beyond)
 
 
 def test_lengths_in_an_events_table_have_the_bound_of_their_unit():

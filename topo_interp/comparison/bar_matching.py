@@ -14,7 +14,7 @@ from topo_interp.homology.diagrams import Diagrams
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["ComparableBars", "comparable_bars", "match_bars"]
+__all__ = ["ComparableBars", "comparable_bars", "match_bars", "matched_bars"]
 
 
 class ComparableBars(NamedTuple):
@@ -106,16 +106,21 @@ def match_bars(a: Diagrams, b: Diagrams, dim: int, *, order: float = 1) -> panda
 
     Cost: O(k^3) time and O(k^2) memory for k bars.
     """
+    order = math.inf if isinstance(order, (float, np.floating)) and order == math.inf else real_number(order, "order", 1, why="or math.inf")
+    return matched_bars(a, b, dim, order)
+
+
+def matched_bars(a: Diagrams, b: Diagrams, dim: int, order: float, free: float = math.inf) -> pandas.DataFrame:
+    """What :func:`match_bars` gives, of the matchings that leave the fewest bars at a cost above ``free`` (a finite order only)."""
     import pandas
 
-    order = math.inf if isinstance(order, (float, np.floating)) and order == math.inf else real_number(order, "order", 1, why="or math.inf")
     found = comparable_bars(a, b, dim)
     if not found.matched:
         counts = [len(births) for births in found.essential]
         raise InputError(f"a has {counts[0]} bars that never die and b has {counts[1]}: no matching has finite cost")
     shifts = np.abs(found.essential[0] - found.essential[1])
     pairs = [(int(i), int(j), float(shift)) for i, j, shift in zip(*found.essential_places, shifts, strict=True)]
-    for i, j in _assignment(*found.bars, order):
+    for i, j in _assignment(*found.bars, order, free):
         ends = [bars[k] for bars, k in zip(found.bars, (i, j), strict=True) if k >= 0]
         cost = np.abs(ends[0] - ends[1]).max() if len(ends) == 2 else (ends[0][1] - ends[0][0]) / 2
         at = [int(places[k]) if k >= 0 else -1 for places, k in zip(found.places, (i, j), strict=True)]
@@ -128,7 +133,7 @@ def match_bars(a: Diagrams, b: Diagrams, dim: int, *, order: float = 1) -> panda
     return pandas.DataFrame(rows, columns=["a", "b", "birth_a", "death_a", "birth_b", "death_b", "cost"])
 
 
-def _assignment(left: np.ndarray, right: np.ndarray, order: float) -> list[tuple[int, int]]:
+def _assignment(left: np.ndarray, right: np.ndarray, order: float, free: float) -> list[tuple[int, int]]:
     """An optimal matching of finite bars; -1 is the diagonal."""
     from scipy.optimize import linear_sum_assignment
 
@@ -146,7 +151,10 @@ def _assignment(left: np.ndarray, right: np.ndarray, order: float) -> list[tuple
         return [(i if i < m else -1, j if j < n else -1) for i, j in zip(rows, columns, strict=True) if i < m or j < n]
     # What a pair saves against both its bars going to the diagonal: with "saves nothing" for all other pairs, the best
     # assignment of m to n bars is the best partial matching, at a quarter of the size of the one with diagonals.
-    saved = np.minimum(0.0, cost**order - to_diagonal[0][:, None] ** order - to_diagonal[1][None] ** order)
+    whole = 1.0 + sum(float(np.sum(alone**order)) for alone in to_diagonal)  # no matching that is worth it costs as much
+    parts = (cost, 2), (to_diagonal[0][:, None], 1), (to_diagonal[1][None], 1)  # with the bars of each
+    paid, *alone = (one**order + whole * bars * (one > free) for one, bars in parts)
+    saved = np.minimum(0.0, paid - sum(alone))
     pairs = [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(saved), strict=True) if saved[i, j] < 0]
     taken = [set(side) for side in zip(*pairs, strict=True)] or [set(), set()]
     return [*pairs, *((i, -1) for i in range(m) if i not in taken[0]), *((-1, j) for j in range(n) if j not in taken[1])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from topo_interp.comparison.bar_matching import match_bars
+from topo_interp.comparison.bar_matching import match_bars, matched_bars
 from topo_interp.comparison.drift import bottleneck_distances
 from topo_interp.homology.cycles import LinksProvenance
 from topo_interp.homology.diagrams import Diagrams
@@ -42,17 +42,18 @@ def unpaired_distances(a: Diagrams, b: Diagrams) -> dict[str, float]:
 def moved_bars(a: Diagrams, b: Diagrams, dim: int, *, most: int = 50) -> tuple[int, list[MovedBar]]:
     """How many bars moved by more than both certificates allow, and the ``most`` that moved farthest, farthest first.
 
-    The partner of a bar is the one of the best matching (the 1-Wasserstein distance). A bar whose partner is the diagonal
-    "vanishes" when it is one of a, and "appears" when it is one of b; its shift is half its length. Where a threshold cut, what
-    happens beyond the smaller cut moves no bar.
+    No matching of the diagrams leaves fewer such bars: of diagrams whose true ones are equal none has moved. The partner of a bar is
+    that of the cheapest of these matchings; that of :func:`match_bars` may move one bar far to leave another where it is. A bar
+    whose partner is the diagonal "vanishes" when it is one of a, and "appears" when it is one of b; its shift is half its length.
+    Where a threshold cut, what happens beyond the smaller cut moves no bar.
 
     >>> one, two = Diagrams.from_bars([[(0, 4)]]), Diagrams.from_bars([[(0, 5), (1, 2)]])
     >>> count, bars = moved_bars(one, two, dim=0)
     >>> count, [(bar.kind, bar.shift) for bar in bars]
     (2, [('moves', 1.0), ('appears', 0.5)])
     """
-    pairs = match_bars(a, b, dim)
     bound = a.certificate.bottleneck_bound + b.certificate.bottleneck_bound
+    pairs = matched_bars(a, b, dim, order=1, free=bound)
     moved = pairs[pairs["cost"] > bound].sort_values("cost", ascending=False, kind="stable")
     found = []
     for pair in moved.head(most).itertuples():
