@@ -160,12 +160,14 @@ def tree(n: int = 200_000, d: int = 1024) -> dict[str, float]:
     ours, theirs = (ti.spanning_tree(points, device=device) for points, device in ((few, "cuda"), (few.cpu(), "cpu")))
     error = abs(float(ours.lengths.sum(dtype=float) / theirs.lengths.sum(dtype=float)) - 1)
     flops, ceiling = n * n * d * work["rounds"] / seconds, product_flops_per_second()
+    read, copied = 1000 * n * d * 4 / marks, copied_bytes_per_second()  # every landmark reads all rows
     print(
         f"  spanning tree, {n} x {d}: {seconds:.2f} s, {len(lengths)} edges in {work['rounds']} rounds ({flops / 1e12:.1f} Tflop/s, "
-        f"{flops / ceiling:.2f} of a plain product); weight of the tree of {len(few)} rows against the CPU's: {error:.1e}; 1000 farthest points {marks:.2f} s"
+        f"{flops / ceiling:.2f} of a plain product); weight of the tree of {len(few)} rows against the CPU's: {error:.1e}; 1000 farthest points {marks:.2f} s "
+        f"({read / 1e9:.0f} GB/s, {read / copied:.2f} of a plain copy)"
     )
     shares = {"tflop_per_s": flops / 1e12, "share_of_product": flops / ceiling}
-    return {"seconds": seconds, **shares, "relative_error_of_weight": error, "farthest_points_seconds": marks}
+    return {"seconds": seconds, **shares, "relative_error_of_weight": error, "farthest_points_seconds": marks, "farthest_points_share_of_copy": read / copied}
 
 
 def bars(result: Any) -> tuple[np.ndarray, ...]:

@@ -87,3 +87,21 @@ def test_cupy_arrays_stay_on_the_device():
     out = ti.pairwise_distances(x, device="cuda")
     assert isinstance(out, cupy.ndarray) and out.device == x.device
     assert np.array_equal(out.get(), ti.pairwise_distances(x.get(), device="cuda"))
+
+
+@pytest.mark.parametrize("library", ["torch", "cupy"])
+@pytest.mark.parametrize("recipe", [ti.Rips(max_dim=1), ti.Rips("manhattan", landmarks=40), ti.Rips(max_dim=0), ti.Rips(steps=(ti.centered(),))])
+def test_a_recipe_reads_points_where_they_are(library, recipe):
+    x = np.random.default_rng(0).integers(-9, 9, size=(300, 6)).astype(np.float32)
+    there = torch_on_the_device().from_numpy(x).cuda() if library == "torch" else pytest.importorskip("cupy").asarray(x)
+    found, expected = recipe(there, device="cuda"), recipe(x, device="cuda")
+    assert found.to_gudhi() == expected.to_gudhi() and found.certificate == expected.certificate
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_of_the_host_is_widened_on_the_device(kind):
+    torch = torch_on_the_device()
+    x = torch.from_numpy(hard_cloud(700, 40)).to(getattr(torch, kind))
+    found = ti.pairwise_distances(x, device="cuda")
+    assert isinstance(found, np.ndarray)
+    assert np.array_equal(found, ti.pairwise_distances(x.float().numpy(), device="cuda"))

@@ -24,6 +24,17 @@ def lattice_circle(n: int) -> np.ndarray:
     return np.rint(1000 * np.c_[np.cos(angle), np.sin(angle), np.sin(3 * angle) / 9]).astype(np.float32)
 
 
+@pytest.mark.parametrize("recipe", [ti.Rips(landmarks=30), ti.Rips(landmarks=ti.until_certified(bars=1, max_points=60)), ti.Rips("chordal", landmarks=20)])
+def test_landmarks_are_those_of_the_cpu(recipe):
+    x = lattice_circle(90)
+    here, there = recipe(x), recipe(x, device="cuda")
+    if recipe.metric == "euclidean":
+        assert here.to_gudhi() == there.to_gudhi()
+    assert there.certificate.engine.endswith(" on cuda")
+    for ours, theirs in zip(there.certificate.terms, here.certificate.terms, strict=True):
+        assert ours.source == theirs.source and ours.up == pytest.approx(theirs.up, rel=1e-4, abs=1e-4)
+
+
 @pytest.mark.parametrize("recipe", [ti.Rips(max_dim=1), ti.Rips("manhattan", max_dim=1, threshold=900.0), ti.Rips(max_dim=0)])
 def test_bars_are_those_of_the_cpu(recipe):
     x = lattice_circle(90)
@@ -48,6 +59,7 @@ def there(monkeypatch):
         (ti.Rips(max_dim=1), "auto", []),
         (ti.Rips("chordal", threshold=0.9), "auto", []),
         (ti.Rips(weights=ti.dtm(k=5)), "auto", []),
+        (ti.Rips(landmarks=20), "auto", [90]),  # the sample
         (ti.Rips(max_dim=0), "spanning-tree", [90]),  # the sample of rows for the median distance
     ],
 )
@@ -63,6 +75,15 @@ def test_points_on_the_device_stay_there(there, monkeypatch, recipe, engine, fet
     assert found.scale == expected.scale and found.n == expected.n
 
 
+@pytest.mark.parametrize("recipe", [ti.Rips(), ti.Rips(landmarks=2), ti.Rips(max_dim=0)])
+def test_bad_points_on_the_device_are_refused(there, recipe):
+    bad = lattice_circle(9)
+    bad[4, 1] = np.nan
+    for wrong, words in ((bad, "row 4 of .* has a NaN"), (bad[0], "two axes")):
+        with pytest.raises(ti.InputError, match=words):
+            recipe(there(wrong), device="cuda")
+
+
 def test_cycles_of_points_on_the_device_are_read_there(there):
     x = lattice_circle(60)
     found, expected = ti.Rips(max_dim=1)(there(x), device="cuda"), ti.Rips(max_dim=1)(x, device="cuda")
@@ -71,7 +92,7 @@ def test_cycles_of_points_on_the_device_are_read_there(there):
 
 def test_what_works_on_the_host_takes_a_copy(there):
     x = lattice_circle(60)
-    for recipe in (ti.Rips(steps=(ti.centered(), ti.pca(2))), ti.Rips(landmarks=20)):
+    for recipe in (ti.Rips(steps=(ti.centered(), ti.pca(2))), ti.Rips(steps=(ti.centered(),), landmarks=20)):
         found, expected = recipe(there(x), device="cuda"), recipe(x, device="cuda")
         assert found.to_gudhi() == expected.to_gudhi() and found.certificate == expected.certificate
     store = {"ring": there(x)}

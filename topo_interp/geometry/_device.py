@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,7 +116,7 @@ def on_host(x: Any) -> Any:
 
 def device_digest(x: Any) -> str:
     """Of rows on a device, the digest of the points that they are (``array_digest``), read in blocks of rows."""
-    step = max(1, _BLOCK // max(1, x.shape[1]))
+    step = max(1, _BLOCK // max(1, math.prod(x.shape[1:])))
     blocks = (as_matrix(on_host(x[first : first + step]), name="x") for first in range(0, len(x), step))
     first = next(blocks)
     return blocks_digest(first.dtype, tuple(x.shape), itertools.chain([first], blocks))

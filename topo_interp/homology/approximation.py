@@ -59,7 +59,13 @@ def cover_radius_term(landmarks: Landmarks) -> Term:
 
 
 def distortion_term(
-    x: Any, landmarks: Landmarks, *, metric: str | Metric = "euclidean", threads: int | None = None, progress: bool = False
+    x: Any,
+    landmarks: Landmarks,
+    *,
+    metric: str | Metric = "euclidean",
+    threads: int | None = None,
+    progress: bool = False,
+    device: str = "cpu",
 ) -> Term:
     """(0, delta), delta the distortion measured over all pairs: for any dissimilarity, and never above (0, 2 r) for a metric.
 
@@ -77,13 +83,14 @@ def distortion_term(
         metric: a name or a Metric; any dissimilarity will do.
         threads: how many; None for all cores. The result does not depend on it.
         progress: whether to show a progress line.
+        device: "cpu", or "cuda" ("cuda:1") for points, which may also be torch or CuPy arrays on that device.
 
     Raises:
         InputError: the landmarks are of other points or of another metric.
 
     Cost: the n (n - 1) / 2 distances once.
     """
-    source = open_source(x, metric, threads, rounding=True)
+    source = open_source(x, metric, threads, rounding=True, device=device)
     delta = measured_distortion(source, landmarks, None, progress)
     # A difference of two distances, each within the rounding; those of a given matrix are what it says they are.
     shift = delta + (2 * source.rounding() if delta > 0 else 0.0)

@@ -42,7 +42,7 @@ def component_diagrams(
         certificate=recipe.certificate(
             raw.engine, seen.digest, tree.rounding + narrowing, terms=seen.terms, notes=(*seen.notes, *filter(None, (note,)))
         ),
-        scale=sampled_median(seen.after if recipe.steps else seen.origin, recipe.metric, threads) if n > 1 else 0.0,
+        scale=sampled_median(seen.data, recipe.metric, threads) if n > 1 else 0.0,
         n=n,
         metric=tree.metric,
         groups=groups,

@@ -10,7 +10,6 @@ import numpy as np
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value
-from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry._device import on_host
 from topo_interp.geometry._source import open_source
@@ -19,7 +18,6 @@ from topo_interp.geometry.distances import pairwise_distances
 from topo_interp.geometry.landmarks import Landmarks, farthest_points
 from topo_interp.homology.approximation import cover_radius_term, distortion_term
 from topo_interp.homology.diagrams import Diagrams
-from topo_interp.point_cloud import array_digest
 
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
@@ -113,13 +111,13 @@ class _Plan:
             self.data: Any = recipe.given(cloud)
             self.digest, self.terms, self.notes = cloud.digest(), (), ()
         else:
-            points = as_points(cloud, name="cloud")
-            self.digest = array_digest(points)
-            seen = recipe.seen(points, self.threads)
-            self.data, self.terms, self.notes = seen.data, seen.terms, seen.notes
+            seen = recipe.seen(cloud, self.threads, how.get("device", "cpu"))
+            self.digest, self.data, self.terms, self.notes = seen.digest, seen.data, seen.terms, seen.notes
+        # A matrix is read on the CPU.
+        self.device = "cpu" if isinstance(self.data, DistanceMatrix) else how.get("device", "cpu")
         self.metric = recipe.metric if isinstance(recipe.metric, str) and recipe.metric != "precomputed" else "euclidean"
         self.n = len(self.data)
-        source = open_source(self.data, self.metric, self.threads)
+        source = open_source(self.data, self.metric, self.threads, device=self.device)
         self.metric_name, self.true_metric = source.metric_name, source.true_metric
         self._exact: dict[int, Diagrams] = {}
 
@@ -127,7 +125,7 @@ class _Plan:
         if k > self.n:
             raise InputError(f"landmarks={k} of {self.n} rows; take at most all of them: landmarks={self.n}, or None for the exact diagram")
         start = 0 if marks is None else marks
-        return farthest_points(self.data, k, start, metric=self.metric, threads=self.threads, progress=self.progress)
+        return farthest_points(self.data, k, start, metric=self.metric, threads=self.threads, progress=self.progress, device=self.device)
 
     def moved(self, marks: Landmarks) -> Landmarks:
         """The landmarks of another cloud with the distances of this one; they need not be farthest or nearest here."""
@@ -153,7 +151,7 @@ class _Plan:
             if isinstance(self.data, DistanceMatrix):
                 matrix = self.data.take(marks.indices)
             else:
-                matrix = DistanceMatrix.from_points(self.data[marks.indices], metric=self.metric, threads=self.threads)
+                matrix = DistanceMatrix.from_points(self.data[marks.indices.tolist()], self.metric, self.threads, self.device)
             alone = dataclasses.replace(self.recipe, metric="precomputed", steps=(), landmarks=None)
             self._exact = {len(marks): alone(matrix, **self.how)}
         return self._exact[len(marks)]
@@ -166,7 +164,9 @@ class _Plan:
     def measured(self, marks: Landmarks) -> Term:
         if len(marks) == self.n:
             return Term("landmarks", 0.0, 0.0)  # all rows: nothing was left out
-        return distortion_term(self.data, marks, metric=self.metric, threads=self.threads, progress=self.progress)
+        return distortion_term(
+            self.data, marks, metric=self.metric, threads=self.threads, progress=self.progress, device=self.device
+        )
 
     def certified_so_far(self, marks: Landmarks, wanted: UntilCertified) -> Diagrams | None:
         """The diagrams if enough bars are certified: by 2 r if that does, else by the distortion if that can."""

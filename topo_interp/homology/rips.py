@@ -15,7 +15,6 @@ from topo_interp._memory import free_bytes, parse_bytes, readable
 from topo_interp._native import cuda_device, device_number, threads_or_default
 from topo_interp._value import Value
 from topo_interp.certificate import Certificate, Status, Term
-from topo_interp.geometry._device import on_host
 from topo_interp.geometry.distance_matrix import DistanceMatrix
 from topo_interp.geometry.dtm import Weights
 from topo_interp.geometry.neighbors import KnnGraph, RadiusGraph
@@ -114,9 +113,9 @@ class Rips(Value, kind="rips"):
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu", or "cuda" ("cuda:1"), which computes the distances of points there, and with engine "links" scans the
-                links of edges there, and of degree 0 the spanning tree; the reduction, graph metrics and landmarks are the CPU's.
+                links of edges there, of degree 0 the spanning tree, and landmarks; the reduction and graph metrics are the CPU's.
                 Rows of a tensor or a CuPy array on that device are read where they lie, and copied to the host in blocks, to be
-                hashed for the certificate; a recipe with steps, a graph metric or landmarks works on a copy of them on the host.
+                hashed for the certificate; a recipe with steps or a graph metric works on a copy of them on the host.
             threads: number of threads, None for all cores of this process.
             memory: budget in bytes or as text ("4GB"), held against the distance matrix and the engine's own copies of
                 it, or what a radius graph or the spanning tree takes; None for half of the memory that is free.
@@ -144,12 +143,11 @@ class Rips(Value, kind="rips"):
         if isinstance(cloud, RadiusGraph):
             return self._of_graph(cloud, engine, threads, budget, progress)
         if self.landmarks is not None:
-            points = cloud if device == "cpu" else on_host(cloud)
-            return landmark_diagrams(self, points, engine=engine, threads=threads, memory=memory, progress=progress)
+            return landmark_diagrams(self, cloud, engine=engine, device=device, threads=threads, memory=memory, progress=progress)
         if isinstance(cloud, DistanceMatrix):
             seen, n = None, cloud.n
         else:
-            seen = seen or self.seen(cloud, threads, device)
+            seen = self.seen(cloud, threads, device) if seen is None else seen
             n = len(seen)
         if seen is not None and needs_no_matrix(self, engine, n):
             _check_budget(SPANNING_TREE.name, seen.bytes_of_host + SPANNING_TREE.memory(n, 0), budget, n, growth=1)

@@ -105,9 +105,11 @@ class Seen:
         return self._stepped[0]
 
     @property
-    def data(self) -> np.ndarray | DistanceMatrix:
-        """The points after the steps; where the metric is a value that needs all of them at once, its distances."""
-        return self.after if isinstance(self.recipe.metric, str) else self.matrix
+    def data(self) -> Any:
+        """The points after the steps, where they lie; where the metric is a value that needs all of them at once, its distances."""
+        if not isinstance(self.recipe.metric, str):
+            return self.matrix
+        return self.after if self.recipe.steps else self.origin
 
     @functools.cached_property
     def matrix(self) -> DistanceMatrix:
