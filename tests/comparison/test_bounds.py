@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist, squareform
 import topo_interp as ti
 from topo_interp.comparison.bar_matching import matched_bars
 from topo_interp.comparison.drift import in_medians
+from topo_interp.comparison.events import longest_bars
 from topo_interp.comparison.merging import _normalized
 from topo_interp.comparison.moved_bars import moved_bars
 from topo_interp.track_events import _series
@@ -163,3 +164,21 @@ def test_lengths_in_an_events_table_have_the_bound_of_their_unit():
     track = ti.track({step: {"layer": points} for step, points in enumerate(rows)}, ti.Rips(), progress=False)
     bounds = np.concatenate([one.lengths.bound for one in _series(track)])
     assert set(bounds) == {2 * in_medians(d).certificate.bottleneck_bound for d in track.diagrams.values()}
+
+
+@pytest.mark.parametrize("cut", [None, 0.9])
+def test_the_distances_of_exact_diagrams_lie_where_they_are_certified(cut):
+    """Bottleneck and landscape distance, of two clouds in median distances, and the lengths of the longest bars."""
+    for seed in SEEDS:
+        matrices, exact = zip(*(stored_and_exact(np.random.default_rng([seed, k]), 8) for k in (0, 1)), strict=True)
+        found = [in_medians(ti.Rips("precomputed", threshold=cut and cut * one.median())(one)) for one in matrices]
+        want = [persistence(squareform(one) / np.median(one)) for one in exact]
+        for dim in (0, 1):
+            low, high = ti.bottleneck(*found, dim).certified
+            assert low <= ti.bottleneck(*want, dim).value <= high
+            (low, high), (least, most) = (ti.landscape_distance(*pair, dim).certified for pair in (found, want))
+            assert low <= most and least <= high
+            for one, true in zip(found, want, strict=True):
+                bars = np.minimum(true.finite(dim), one.censored_at or math.inf)
+                lengths = np.sort(np.r_[-np.diff(bars)[:, 0], np.zeros(3)])[:3]
+                assert np.abs(longest_bars(one, dim, 3) + lengths).max() <= 2 * one.certificate.bottleneck_bound
