@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEASURES", "compare", "table"]
 
-Measure = Callable[[Any, Any], Comparison]
+Measure = Callable[..., Comparison]
 
 MEASURES: dict[str, tuple[Properties, Measure]] = {
     "rtd": (merging.RTD, merging.rtd),
