@@ -203,6 +203,16 @@ def test_near_pairs_are_recomputed_and_far_ones_are_not():
     assert counts == [400, 20 * 20 * 20]  # the diagonal; the pairs within each of the 20 clusters
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_difference_is_rounded_once_whatever_takes_it(isa, dtype):
+    rng = np.random.default_rng(3)
+    for d in (1, 3, 17, 300, 768):
+        x = (rng.standard_normal((61, d)) * 10.0 ** rng.integers(-40, 30, size=(61, 1))).astype(dtype)  # subnormal ones too
+        x[5], x[6], x[7] = -x[4], x[4], 0
+        assert native(x, "chebyshev", isa).tobytes() == np.abs(x[:, None] - x[None]).max(axis=2).tobytes(), d
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "manhattan", "chebyshev", "hamming"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_integers_have_the_same_bits_on_every_instruction_set(metric, dtype):
