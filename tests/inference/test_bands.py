@@ -36,11 +36,8 @@ def test_the_subsample_band_covers_the_circle():
 
 
 def test_a_band_without_the_factors_of_the_theorem_would_not_cover():
-    covered = [
-        distance_to_the_circle(circle(s, 120))
-        <= ti.subsample_bands(circle(s, 120), size=110, draws=60, seed=s).width / 8
-        for s in range(20)
-    ]
+    covered = [distance_to_the_circle(circle(s, 120)) <= ti.subsample_bands(circle(s, 120), size=110, draws=60, seed=s).width / 8
+               for s in range(20)]
     assert np.mean(covered) < 0.9
 
 
@@ -48,10 +45,7 @@ def test_the_width_is_four_times_the_quantile_of_the_hausdorff_distance():
     x = circle(0, 50)
     band = ti.subsample_bands(x, size=20, draws=30, alpha=0.1, seed=3)
     assert "n / log n, which is 12.8 here, so that they are not;" in band.assumption
-    assert (
-        "n / log n, which is 12.8 here; it speaks"
-        in ti.subsample_bands(x, size=6, draws=30, seed=3).assumption
-    )
+    assert "n / log n, which is 12.8 here; it speaks" in ti.subsample_bands(x, size=6, draws=30, seed=3).assumption
     from scipy.spatial.distance import directed_hausdorff
 
     from topo_interp.inference.nulls import draw_rng
@@ -83,9 +77,7 @@ def test_the_band_of_the_mean_landscape_covers_the_mean_over_subsamples():
         error = np.abs(some.mean - many.mean).max()
         covered.append(error <= some.half_width)
         covered_by_a_narrow_one.append(error <= some.half_width / 3)
-    assert (
-        np.mean(covered) >= 0.83
-    )  # 0.95 less the bootstrap's error at 20 subsamples and three standard errors
+    assert np.mean(covered) >= 0.83  # 0.95 less the bootstrap's error at 20 subsamples and three standard errors
     assert np.mean(covered_by_a_narrow_one) < 0.7
 
 
@@ -93,9 +85,7 @@ def test_a_mean_landscape_by_hand():
     """All subsamples of size n are the cloud: the mean is its landscape, and the band has no width."""
     x = circle(2, 20)
     found = ti.mean_landscape(x, ti.Rips(), size=20, draws=10, layers=2, seed=0)
-    np.testing.assert_allclose(
-        found.mean.ravel(), ti.landscape(1, found.grid, layers=2)(ti.Rips()(x)), atol=1e-12
-    )
+    np.testing.assert_allclose(found.mean.ravel(), ti.landscape(1, found.grid, layers=2)(ti.Rips()(x)), atol=1e-12)
     assert found.half_width < 1e-12 and found.mean.shape == (2, 100) and found.mean.max() > 0.3
     assert "20 rows" in found.explain()
 
@@ -108,9 +98,7 @@ def test_a_cloud_without_loops_has_a_landscape_of_zeros():
 
 def test_the_bottleneck_bootstrap_is_called_descriptive():
     x = circle(3, 60)
-    band = ti.bottleneck_bootstrap(
-        x, ti.Rips(), draws=60, seed=0
-    )  # with 20 its width is that of the worst one
+    band = ti.bottleneck_bootstrap(x, ti.Rips(), draws=60, seed=0)  # with 20 its width is that of the worst one
     assert band.assumption.startswith("Descriptive only")
     assert 0 < band.width < 2
     assert band.stands_out(ti.Rips()(x), 1).sum() == 1
@@ -119,17 +107,14 @@ def test_the_bottleneck_bootstrap_is_called_descriptive():
 
 def test_the_bottleneck_bootstrap_prints_the_coverage_that_was_counted():
     text = ti.bottleneck_bootstrap(circle(3, 30), ti.Rips(), draws=10, seed=0).assumption
-    with (Path(__file__).resolve().parents[2] / "benchmarks" / "calibration" / "coverage.csv").open(
-        encoding="utf-8"
-    ) as stream:
+    counted = Path(__file__).resolve().parents[2] / "benchmarks" / "calibration" / "coverage.csv"
+    with counted.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    shares = [
-        np.mean([float(r["error"]) <= float(r["bootstrap"]) for r in rows if r["noise"] == noise])
-        for noise in ("0.0", "0.1", "0.2")
-    ]
-    assert [float(number) for number in re.findall(r"0\.\d+", text.split(": ", 1)[1])] == pytest.approx(
-        shares, abs=1e-12
-    )
+    covered = {noise: [] for noise in ("0.0", "0.1", "0.2")}
+    for row in rows:
+        covered[row["noise"]].append(float(row["error"]) <= float(row["bootstrap"]))
+    printed = [float(number) for number in re.findall(r"0\.\d+", text.rsplit(": ", 1)[1])]
+    assert printed == pytest.approx([np.mean(each) for each in covered.values()], abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,7 @@ from topo_interp.metrics import require_true_metric
 from topo_interp.point_cloud import PointCloud
 from topo_interp.summaries.curves import landscape
 
-__all__ = [
-    "Band",
-    "MeanLandscape",
-    "bottleneck_bootstrap",
-    "independent_points",
-    "mean_landscape",
-    "subsample_bands",
-]
+__all__ = ["Band", "MeanLandscape", "bottleneck_bootstrap", "independent_points", "mean_landscape", "subsample_bands"]
 
 # 200 samples of 100 points each: benchmarks/calibration/coverage.csv.
 _COVERED = "0.54 without noise, 0.38 with noise of a tenth of the radius, 0.005 with a fifth"
@@ -67,13 +60,7 @@ class Band:
 
 
 def subsample_bands(
-    cloud: Any,
-    metric: str = "euclidean",
-    *,
-    size: int | None = None,
-    draws: int = 200,
-    alpha: float = 0.05,
-    seed: int,
+    cloud: Any, metric: str = "euclidean", *, size: int | None = None, draws: int = 200, alpha: float = 0.05, seed: int
 ) -> Band:
     """The band of Fasy et al.: how far a subsample is from the sample says how far the sample is from what it samples.
 
@@ -128,13 +115,7 @@ def subsample_bands(
 
 
 def bottleneck_bootstrap(
-    cloud: Any,
-    recipe: Callable[..., Diagrams],
-    dim: int = 1,
-    *,
-    draws: int = 100,
-    alpha: float = 0.05,
-    seed: int,
+    cloud: Any, recipe: Callable[..., Diagrams], dim: int = 1, *, draws: int = 100, alpha: float = 0.05, seed: int
 ) -> Band:
     """Descriptive only: how much the diagram moves when the rows are drawn again with replacement.
 
@@ -170,9 +151,7 @@ def bottleneck_bootstrap(
     bars = _closed(recipe(points), dim)
     moved = []
     for index in range(draws):
-        rows = np.unique(
-            draw_rng(seed, index).integers(len(points), size=len(points))
-        )  # a twin changes no loop
+        rows = np.unique(draw_rng(seed, index).integers(len(points), size=len(points)))  # a twin changes no loop
         moved.append(bottleneck_of_bars(_closed(recipe(points[rows]), dim), bars))
     return Band(
         width=2.0 * _quantile(np.array(moved), 1 - alpha),
@@ -258,8 +237,7 @@ def mean_landscape(
     _check(len(points), size, draws, alpha, seed)
     function(recipe, "recipe", "ti.Rips()")
     found = [
-        recipe(points[np.sort(draw_rng(seed, index).choice(len(points), size, replace=False))])
-        for index in range(draws)
+        recipe(points[np.sort(draw_rng(seed, index).choice(len(points), size, replace=False))]) for index in range(draws)
     ]
     if grid is None:
         ends = [_closed(diagrams, dim)[:, 1].max(initial=0.0) for diagrams in found]
