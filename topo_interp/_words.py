@@ -1,8 +1,10 @@
-"""A number with its noun, for sentences that are read."""
+"""Numbers in sentences that are read."""
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+from decimal import ROUND_CEILING, Context
+
+__all__ = ["counted", "upper"]
 
 
 def counted(count: int, noun: str) -> str:
@@ -12,3 +14,12 @@ def counted(count: int, noun: str) -> str:
     ('1 row', '2 rows', '0 rows')
     """
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def upper(bound: float, digits: int = 3) -> str:
+    """A bound with so many digits, rounded up: what is printed is a bound too.
+
+    >>> upper(0.14, 1), upper(1e-7), upper(2.0041), upper(float("inf"))
+    ('0.2', '1e-07', '2.01', 'inf')
+    """
+    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(bound)))):.{digits}g}"

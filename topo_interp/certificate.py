@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from topo_interp._errors import InputError
+from topo_interp._words import upper
 
 __all__ = ["Certificate", "Status", "Term"]
 
@@ -127,14 +128,14 @@ class Certificate:
             tail = "no source of error was recorded"
         else:
             parts = ", ".join(
-                f"{t.source} {t.up:.3g}" if t.up == t.down else f"{t.source} -{t.up:.3g}/+{t.down:.3g}" for t in self.terms
+                f"{t.source} {upper(t.up)}" if t.up == t.down else f"{t.source} -{upper(t.up)}/+{upper(t.down)}" for t in self.terms
             )
             if math.isinf(self.bottleneck_bound):
                 tail = f"no finite bound is known ({parts})"
             elif self.up == self.down:
-                tail = f"births and deaths are within {self.up:.3g} of the true ones ({parts})"
+                tail = f"births and deaths are within {upper(self.up)} of the true ones ({parts})"
             else:
-                tail = f"the true births and deaths lie between {self.up:.3g} below and {self.down:.3g} above ({parts})"
+                tail = f"the true births and deaths lie between {upper(self.up)} below and {upper(self.down)} above ({parts})"
         return " ".join((f"{head}{engine}; {tail}.", *self.notes))
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from topo_interp._arguments import whole_number
 from topo_interp._errors import InputError
 from topo_interp._value import Value
+from topo_interp._words import upper
 from topo_interp.certificate import Certificate, Status, Term
 from topo_interp.geometry._device import on_host
 from topo_interp.geometry._source import open_source
@@ -210,7 +211,7 @@ class _Plan:
         )
 
     def _coverage(self, marks: Landmarks) -> str:
-        return f"{len(marks)} landmarks of {self.n} rows cover them within {marks.cover_radius:.4g}."
+        return f"{len(marks)} landmarks of {self.n} rows cover them within {upper(marks.cover_radius, 4)}."
 
     def _scale(self) -> float:
         if isinstance(self.data, DistanceMatrix):

@@ -16,7 +16,7 @@ from topo_interp._arguments import function, is_whole, whole_number
 from topo_interp._errors import InputError, error_message
 from topo_interp._native import default_threads
 from topo_interp._rows import same_rows
-from topo_interp._words import counted
+from topo_interp._words import counted, upper
 from topo_interp.arrays import as_points
 from topo_interp.certificate import Certificate
 from topo_interp.homology.rips import Rips
@@ -213,7 +213,7 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
 def _certificate(found: Any) -> Certificate:
     """That of the result; a comparison has at most a bound of its value, and other results say nothing about their errors."""
     error = getattr(found, "error", None)
-    note = "How far rounding can have moved this value is not known." if error is None else f"Rounding moves the value by at most {error:.3g}."
+    note = "How far rounding can have moved this value is not known." if error is None else f"Rounding moves the value by at most {upper(error)}."
     return getattr(found, "certificate", None) or Certificate(notes=(note,))
 
 

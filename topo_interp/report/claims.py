@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from topo_interp._words import upper
 from topo_interp.report import words
 from topo_interp.report.verdicts import NOUNS, VERDICT_WORDS, p_words, verdict
 
@@ -114,7 +115,7 @@ def _approximation(results: list[SiteResult]) -> str:
     worst = max(certificate.status for _, certificate, _ in done)
     relative = [certificate.bottleneck_bound / scale for _, certificate, scale in done if scale]
     bound = max(relative, default=math.inf)
-    tail = f"births and deaths are within {bound:.1g} median distances of the true ones"
+    tail = f"births and deaths are within {upper(bound, 1)} median distances of the true ones"
     if not bound < 1:
         tail = "no bound below the median distance"
     graph = any(getattr(certificate, "notes", ()) for _, certificate, _ in done)

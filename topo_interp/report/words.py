@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from topo_interp._value import brief_call, value_from_json
-from topo_interp._words import counted
+from topo_interp._words import counted, upper
 from topo_interp.cautions import KINDS
 from topo_interp.certificate import Status
 from topo_interp.homology.rips import Rips
@@ -246,10 +246,10 @@ def certificates(profile: Profile) -> list[dict[str, Any]]:
         same = all(d.certificate.status is worst for _, d in found)
         words = f"{f'All {len(found)} diagrams are' if same else 'At least one diagram is'} {STATUS_WORDS[worst]}"
         bound = max(d.certificate.bottleneck_bound for _, d in found)
-        tail = f"births and deaths are at most {bound:.2g} from the true ones"
+        tail = f"births and deaths are at most {upper(bound, 2)} from the true ones"
         relative = [d.certificate.bottleneck_bound / d.scale for _, d in found if d.scale]
         if relative:
-            tail += f" ({max(relative):.2g} median distances)"
+            tail += f" ({upper(max(relative), 2)} median distances)"
         if math.isinf(bound):
             tail = "at least one has no finite error bound"
         cases = [(r.site, d.certificate.explain()) for r, d in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -119,8 +120,11 @@ class Summary(_OfOneDegree):
         constant, moved = self._constant()[0], diagrams.certificate.rounding
         if constant is None or not value:
             return 0.0
+        unit = self._unit(diagrams)
+        if not self.relative:
+            return constant * moved / unit
         # The median distance, by which a relative number is divided, is rounded too.
-        return (constant + (abs(value) if self.relative else 0.0)) * moved / self._unit(diagrams)
+        return (constant + abs(value)) * moved / (unit - moved) if moved < unit else math.inf
 
     def _value(self, diagrams: Diagrams) -> float:
         raise NotImplementedError
