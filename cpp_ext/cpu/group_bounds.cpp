@@ -61,16 +61,17 @@ std::vector<T> bounds_between_groups(MatrixView<T> rows, const double* scale, co
     own = std::max(own, distance(read(i), row.data(), cols));
   }
 
-  // Whatever was rounded above, the centers are points; a distance in double is within cols + 8 roundings of its own size.
+  // Whatever was rounded above, the centers are points; a distance in double is within cols + 8 roundings of its own size, and of
+  // what its squares lose below the smallest number. From 2^-499 on, of gaps as of distances, that is less than one rounding.
   const double ours = (static_cast<double>(cols) + 8) * 0x1p-53, share = 1 - relative_rounding(rounding);
-  const double lengths = rounding.unit_rows ? 2 * unit_row_error(cols) : 0;
+  const double lengths = rounding.unit_rows ? 2 * unit_row_error(cols) : 0, lost = std::sqrt(static_cast<double>(cols)) * 0x1p-537;
   constexpr double least = static_cast<double>(std::numeric_limits<T>::min()) * 0x1p24;  // below it T has no relative accuracy
   std::vector<T> bounds(at(groups * groups), T(0));
   parallel_for(threads, groups, control, [&](std::int64_t a, int) {
     for (std::int64_t b = 0; b < a; ++b) {
       const double apart = distance(centers.data() + a * cols, centers.data() + b * cols, cols);
-      const double gap = apart * (1 - ours) - (radius[at(a)] + radius[at(b)]) * (1 + 2 * ours) - lengths;
-      const double value = share > 0 && gap > 0 ? value_at(share * gap, rounding.metric) * share : 0;
+      const double gap = apart * (1 - ours) - (radius[at(a)] + radius[at(b)] + 2 * lost) * (1 + 2 * ours) - lengths;
+      const double value = share > 0 && gap > 0x1p-499 ? value_at(share * gap, rounding.metric) * share : 0;
       if (!(value > least)) continue;
       bounds[at(a * groups + b)] = bounds[at(b * groups + a)] = static_cast<T>(value * (1 - 0x1p-20));
     }

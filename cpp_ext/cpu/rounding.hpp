@@ -20,7 +20,7 @@ struct RoundingCase {
 std::int64_t chain_length(bool single, bool products, std::int64_t cols, std::int64_t step);
 
 // Of metrics that are functions of Euclidean distances: no distance e that the function is applied to is less than
-// (1 - this) d, d the exact one, whatever the pair, and neither is the value less than the function of that.
+// (1 - this) d, d > 2^-499 the exact one (squares of shorter ones underflow), and neither is the value less than the function of that.
 double relative_rounding(const RoundingCase& of);
 
 // How far the distance of two unit rows, as they are made in double, can be from that of exact ones.

@@ -130,6 +130,20 @@ def test_no_distance_is_below_the_bound_of_its_groups(metric, dtype, seed, sprea
         assert (bounds >= between * (1 - 1e-3 * SLACK[metric]))[apart].all()
 
 
+def test_no_bound_rests_on_squares_that_underflow():
+    """Entries around 2^-538, whose squares are 0 in double, beside others that keep the cloud from being scaled."""
+    unit, rng = 2.0**-538, np.random.default_rng(0)
+    near, far = (start * unit + rng.choice([-1, 0, 1], 120) * unit for start in (0, 4))
+    x = np.r_[unit, 3 * unit, rng.permutation(np.r_[near, far, np.ones(60)])][:, None]
+    edges, lengths = kruskal(ti.pairwise_distances(x))
+    tree = ti.spanning_tree(x)
+    np.testing.assert_array_equal(tree.edges, edges)
+    np.testing.assert_array_equal(tree.lengths, lengths)
+    for gap in 2.0 ** np.arange(-540, -490, 5):
+        pair = np.array([[0.0], [gap], [1.0]])
+        assert cpu.lower_bounds(cpu.point_source(pair, "euclidean"), np.arange(3), 3)[0, 1] <= ti.pairwise_distances(pair)[0, 1]
+
+
 def test_a_matrix_and_other_metrics_have_no_bounds():
     x = CLOUDS["two clusters"].astype(np.float32)
     group = np.repeat([0, 1], 200)

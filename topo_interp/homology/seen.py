@@ -138,5 +138,7 @@ class Seen:
 def _of_differences(metric: Any) -> bool:
     """Whether no translation of the points changes their distances."""
     if isinstance(metric, CloudMetric):  # what it is made of: a metric by name, or Euclidean distances after a linear map
+        if metric.is_graph_metric:  # the translated points are rounded, and a tie between two neighbors turns
+            return False
         metric = getattr(metric, "metric", "euclidean")
     return metric in _OF_DIFFERENCES
