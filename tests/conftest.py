@@ -53,6 +53,19 @@ def away_from_the_sources(tmp_path_factory):
     os.chdir(before)
 
 
+@pytest.fixture
+def device(monkeypatch):
+    """The emulated device, with 2 GB and nothing on it; it must be as empty afterwards."""
+    module = pytest.importorskip("topo_interp._cuda_host", reason="this build has no emulated device")
+    monkeypatch.setenv("TOPO_INTERP_CUDA_EMULATION", "1")
+    module.set_memory(2 << 30)
+    yield module
+    module.set_memory(2 << 30)
+    module.set_host_memory()
+    module.treat_arrays_as_on_device(False)
+    assert module.memory_in_use() == 0
+
+
 @pytest.fixture(scope="session")
 def natural_image_patches():
     """The two clouds of natural-image patches (15000 x 8), where TOPO_INTERP_DATA names their folder."""

@@ -58,17 +58,18 @@ def as_given(x: Any, *, name: str) -> np.ndarray:
     return array
 
 
-def as_halves(x: Any, *, name: str) -> np.ndarray | None:
-    """Rows of 16-bit floats as they are: float16, or the bits (uint16) of bfloat16; None of any other type."""
-    if _is_torch(x) and (x.ndim, x.device.type, str(x.dtype), str(x.layout)) == (2, "cpu", "torch.bfloat16", "torch.strided"):
-        given = x.detach().resolve_neg().view(sys.modules["torch"].int16).numpy().view(np.uint16)
+def as_given_and_halves(x: Any, *, name: str) -> tuple[Any, np.ndarray | None]:
+    """As :func:`as_given`, but bfloat16 tensors as they are; and of 16-bit floats the rows, of bfloat16 their bits (uint16)."""
+    plain = _is_torch(x) and (x.ndim, x.device.type, str(x.layout)) == (2, "cpu", "torch.strided")
+    if plain and str(x.dtype) == "torch.bfloat16" and 0 not in x.shape:
+        given, halves = x, x.detach().resolve_neg().view(sys.modules["torch"].int16).numpy().view(np.uint16)
     else:
-        given = as_given(x, name=name)
+        given = halves = as_given(x, name=name)
         if given.dtype.name == "bfloat16":
-            given = given.view(np.uint16)
+            halves = given.view(np.uint16)
         elif given.dtype != np.float16:
-            return None
-    return np.require(given, requirements=["C_CONTIGUOUS", "ALIGNED"])
+            return given, None
+    return given, np.require(halves, requirements=["C_CONTIGUOUS", "ALIGNED"])
 
 
 def require_finite(points: np.ndarray, *, name: str) -> float:

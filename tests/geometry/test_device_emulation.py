@@ -133,6 +133,10 @@ def test_bad_points_are_refused_as_on_the_cpu(device):
     x[2] = 0
     with pytest.raises(ti.InputError, match="row 2 of x is zero, which has no direction"):
         ti.knn_graph(x, 2, metric="chordal", device="cuda")
+    for shape in ((5, 0), (0, 5)):
+        for kind in (np.float32, np.float16):
+            with pytest.raises(ti.InputError, match="at least one row and one coordinate"):
+                ti.pairwise_distances(np.zeros(shape, kind), device="cuda")
     with pytest.raises(ti.InputError, match="x has 3 coordinates and y has 2"):
         ti.pairwise_distances(x, x[:, :2].copy(), device="cuda")
     with pytest.raises(ti.InputError, match="those of a matrix, which is read on the CPU"):

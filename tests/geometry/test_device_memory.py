@@ -38,6 +38,19 @@ def test_half_precision_is_widened_exactly(device, kind):
     assert np.array_equal(out, ti.pairwise_distances(half.to(torch.float32).numpy(), device="cuda"))
 
 
+def test_sixteen_bit_rows_come_in_every_form_that_the_cpu_takes(device):
+    pd, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
+    half, wide = np.arange(12, dtype=np.float16).reshape(4, 3), np.ones((2, 3))
+    tensor = torch.from_numpy(half)
+    kinds = (half, list(half), pd.DataFrame(half), ti.PointCloud(half), tensor, tensor.bfloat16())
+    for given in (*kinds, np.asfortranarray(half), tensor.bfloat16().T.contiguous().T):
+        for other in (None, wide):
+            assert np.array_equal(ti.pairwise_distances(given, other, device="cuda"), ti.pairwise_distances(given, other))
+    for shape in ((5, 0), (0, 5)):
+        with pytest.raises(ti.InputError, match="at least one row and one coordinate"):
+            ti.pairwise_distances(torch.zeros(shape, dtype=torch.bfloat16), device="cuda")
+
+
 def test_out_of_memory_is_our_error_with_the_cost(device):
     x = np.ones((500, 64), dtype=np.float32)
     device.set_memory(100_000)

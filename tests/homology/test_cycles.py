@@ -178,8 +178,9 @@ def test_what_is_not_known_is_said(tmp_path):
     graph = ti.radius_graph(ti.shapes.circle(10), 1.0)
     sparse = ti.Rips()(graph)
     assert sparse.cycle(1, 0).is_loop
-    with pytest.raises(ti.InputError, match="sparse graph"):
-        sparse.cocycle(1, 0)
+    for ask in (sparse.cocycle, lambda *bar: sparse.cocycle(*bar, at=0.9), lambda *bar: sparse.cycle(*bar, tight=True)):
+        with pytest.raises(ti.InputError, match="sparse graph: give the points"):  # and not: choose another value
+            ask(1, 0)
 
 
 def test_points_that_changed_are_noticed():

@@ -10,9 +10,10 @@ from hard_matrices import KINDS, bars_of, condensed, noise, plane, ripser_bars
 from oracle_cycles import boundary_of_chain, dies_at, is_born_at
 
 import topo_interp as ti
-from topo_interp import _cuda_host
 from topo_interp._native import cpu, cuda_device
 from topo_interp.homology.links import LinksEngine, scanned_on_device
+
+_cuda_host = pytest.importorskip("topo_interp._cuda_host", reason="this build has no emulated device")
 
 # Edges, and the pairs: a total order of the edges leaves no choice in these.
 ORDERED = ("merge_edges", "merge_lengths", "birth_edges", "birth_lengths", "death_edges", "death_lengths")

@@ -197,3 +197,14 @@ def test_bad_points_are_named(cloud):
         ti.Rips()(bad)
     with pytest.raises(ti.InputError, match="two axes"):
         ti.Rips()(cloud[0])
+
+
+@pytest.mark.parametrize("landmarks", [None, 20])
+def test_the_steps_of_a_cloud_that_was_seen_are_not_done_again(monkeypatch, landmarks):
+    recipe, x = ti.Rips(steps=(ti.pca(2),), landmarks=landmarks), np.random.default_rng(0).normal(size=(50, 4))
+    expected, calls, kind = recipe(x), [], type(recipe.steps[0])
+    step = kind.__call__
+    monkeypatch.setattr(kind, "__call__", lambda self, points: calls.append(len(points)) or step(self, points))
+    seen = recipe.seen(x)
+    assert recipe(seen).certificate == expected.certificate and seen.after.shape == (50, 2)
+    assert calls == [50]

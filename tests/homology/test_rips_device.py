@@ -9,13 +9,9 @@ import numpy as np
 import pytest
 
 import topo_interp as ti
-from topo_interp import _cuda_host
 from topo_interp.geometry import _device
 
-
-@pytest.fixture(autouse=True)
-def emulated(monkeypatch):
-    monkeypatch.setenv("TOPO_INTERP_CUDA_EMULATION", "1")
+pytestmark = pytest.mark.usefixtures("device")
 
 
 def lattice_circle(n: int) -> np.ndarray:
@@ -45,12 +41,11 @@ def test_bars_are_those_of_the_cpu(recipe):
 
 
 @pytest.fixture
-def there(monkeypatch):
+def there(device, monkeypatch):
     """Takes rows to the device, as a CuPy array; what is read of them on the host is counted in ``Array.fetched``."""
     module = cupy_on_host.installed(monkeypatch)
-    _cuda_host.treat_arrays_as_on_device(True)
-    yield lambda x: x.view(module.ndarray)
-    _cuda_host.treat_arrays_as_on_device(False)
+    device.treat_arrays_as_on_device(True)
+    return lambda x: x.view(module.ndarray)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +74,7 @@ def test_points_on_the_device_stay_there(there, monkeypatch, recipe, engine, fet
 def test_bad_points_on_the_device_are_refused(there, recipe):
     bad = lattice_circle(9)
     bad[4, 1] = np.nan
-    for wrong, words in ((bad, "row 4 of .* has a NaN"), (bad[0], "two axes")):
+    for wrong, words in ((bad, "row 4 of .* has a NaN"), (bad[0], "two axes"), (bad[:0], "at least one"), (bad[:, :0], "at least one")):
         with pytest.raises(ti.InputError, match=words):
             recipe(there(wrong), device="cuda")
 
@@ -88,6 +83,13 @@ def test_cycles_of_points_on_the_device_are_read_there(there):
     x = lattice_circle(60)
     found, expected = ti.Rips(max_dim=1)(there(x), device="cuda"), ti.Rips(max_dim=1)(x, device="cuda")
     assert np.array_equal(found.cycle(1, 0).vertices, expected.cycle(1, 0).vertices)
+
+
+def test_a_cloud_that_was_seen_by_a_device_is_read_there():
+    x = lattice_circle(60)
+    for recipe in (ti.Rips(), ti.Rips(landmarks=20), ti.Rips(max_dim=0)):
+        found, expected = recipe(recipe.seen(x, device="cuda")), recipe(x, device="cuda")
+        assert found.to_gudhi() == expected.to_gudhi() and found.certificate == expected.certificate
 
 
 def test_what_works_on_the_host_takes_a_copy(there):

@@ -16,7 +16,7 @@ import numpy as np
 from topo_interp._errors import BudgetError, InputError
 from topo_interp._memory import readable
 from topo_interp._native import cuda_device, device_number
-from topo_interp.arrays import as_halves, as_matrix, refuse_not_finite, require_finite
+from topo_interp.arrays import as_given_and_halves, as_matrix, refuse_not_finite, require_finite
 from topo_interp.point_cloud import PointCloud, blocks_digest, stored_rows
 
 __all__ = ["DevicePoints", "budget_errors", "device_digest", "device_points", "lies_on_device", "on_host"]
@@ -86,8 +86,8 @@ def device_points(x: Any, device: str, *, name: str) -> DevicePoints:
     array = x.points if isinstance(x, PointCloud) else x
     library = _library_of(array)
     if library is None:
-        halves = None if stored else as_halves(array, name=name)
-        if halves is not None:
+        array, halves = as_given_and_halves(array, name=name)
+        if halves is not None and not stored:
             flags, largest = _checked_halves(halves, name)
             return DevicePoints(kernels, device, number, 0, array, None, np.dtype(np.float32), largest, flags, halves)
         points = as_matrix(array, name=name)
@@ -117,7 +117,7 @@ def on_host(x: Any) -> Any:
 def device_digest(x: Any) -> str:
     """Of rows on a device, the digest of the points that they are (``array_digest``), read in blocks of rows."""
     step = max(1, _BLOCK // max(1, math.prod(x.shape[1:])))
-    blocks = (as_matrix(on_host(x[first : first + step]), name="x") for first in range(0, len(x), step))
+    blocks = (as_matrix(on_host(x[first : first + step]), name="x") for first in range(0, max(1, len(x)), step))
     first = next(blocks)
     return blocks_digest(first.dtype, tuple(x.shape), itertools.chain([first], blocks))
 

@@ -122,7 +122,8 @@ def _alike(a: DevicePoints, b: DevicePoints) -> tuple[DevicePoints, DevicePoints
     def widened(points: DevicePoints) -> DevicePoints:
         if points.dtype == dtype:
             return points
-        array = points.array.double() if hasattr(points.array, "double") else points.array.astype(dtype)
+        array = points.array
+        array = array.double().contiguous() if hasattr(array, "double") else array.astype(dtype, order="C")
         return dataclasses.replace(points, array=array, dtype=dtype, halves=None)
 
     return widened(a), widened(b)

@@ -103,12 +103,16 @@ class LinksProvenance:
     rounding: float = 0.0
     rows: np.ndarray | None = None
 
+    def require_distances(self) -> None:
+        """Refuses what a sparse graph can not answer."""
+        if self.source is None:
+            raise InputError("cocycles and tight cycles need all distances; these bars came from a sparse graph: give the points to ti.Rips")
+
     @functools.cached_property
     def matrix(self) -> DistanceMatrix:
         """The distances that the bars were computed from."""
-        if self.source is None:
-            raise InputError("cocycles and tight cycles need all distances; these bars came from a sparse graph")
-        return self.source()
+        self.require_distances()
+        return self.source()  # type: ignore[misc]  # not None
 
     @functools.cached_property
     def witnessed(self) -> Any:
@@ -153,6 +157,7 @@ class LinksProvenance:
 
     def cocycle(self, bar: int, at: float | None = None, threads: int | None = None) -> Cocycle:
         """A cocycle at the filtration value ``at`` (None: just below the death) that is nonzero on the bar's cycle."""
+        self.require_distances()
         birth, _, _, ends = self.representation(bar)
         result = self.result
         if at is None:

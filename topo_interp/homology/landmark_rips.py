@@ -19,6 +19,7 @@ from topo_interp.geometry.distances import pairwise_distances
 from topo_interp.geometry.landmarks import Landmarks, farthest_points
 from topo_interp.homology.approximation import cover_radius_term, distortion_term
 from topo_interp.homology.diagrams import Diagrams
+from topo_interp.homology.seen import Seen
 
 if TYPE_CHECKING:
     from topo_interp.homology.rips import Rips
@@ -106,13 +107,14 @@ class _Plan:
     """One cloud after the steps of one recipe, from which landmark diagrams of any size can be had."""
 
     def __init__(self, recipe: Rips, cloud: Any, how: dict[str, Any]) -> None:
-        self.recipe, self.how, self.groups = recipe, how, getattr(cloud, "groups", ())
+        self.recipe, self.how = recipe, how
         self.threads, self.progress = how.get("threads"), bool(how.get("progress"))
         if isinstance(cloud, DistanceMatrix):
             self.data: Any = recipe.given(cloud)
-            self.digest, self.terms, self.notes = cloud.digest(), (), ()
+            self.digest, self.terms, self.notes, self.groups = cloud.digest(), (), (), ()
         else:
-            seen = recipe.seen(cloud, self.threads, how.get("device", "cpu"))
+            seen = cloud if isinstance(cloud, Seen) else recipe.seen(cloud, self.threads, how.get("device", "cpu"))
+            self.groups = getattr(seen.cloud, "groups", ())
             self.digest, self.data, self.terms, self.notes = seen.digest, seen.data, seen.terms, seen.notes
         # A matrix is read on the CPU.
         self.device = "cpu" if isinstance(self.data, DistanceMatrix) else how.get("device", "cpu")

@@ -137,13 +137,14 @@ class Rips(Value, kind="rips"):
         if seen is not None:
             if seen.recipe != self:
                 raise InputError("a cloud as another recipe sees it was given; give the cloud itself, or this recipe's seen(cloud)")
-            cloud = seen.cloud
+            cloud, device = seen.cloud, seen.device
         if device != "cpu":
             cuda_device(device_number(device))  # or an error that says what is missing, before any work
         if isinstance(cloud, RadiusGraph):
             return self._of_graph(cloud, engine, threads, budget, progress)
         if self.landmarks is not None:
-            return landmark_diagrams(self, cloud, engine=engine, device=device, threads=threads, memory=memory, progress=progress)
+            given = cloud if seen is None else seen
+            return landmark_diagrams(self, given, engine=engine, device=device, threads=threads, memory=memory, progress=progress)
         if isinstance(cloud, DistanceMatrix):
             seen, n = None, cloud.n
         else:
