@@ -10,6 +10,7 @@ import pytest
 
 import topo_interp as ti
 from topo_interp.geometry import _device
+from topo_interp.homology import landmark_rips
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -90,6 +91,22 @@ def test_a_cloud_that_was_seen_by_a_device_is_read_there():
     for recipe in (ti.Rips(), ti.Rips(landmarks=20), ti.Rips(max_dim=0)):
         found, expected = recipe(recipe.seen(x, device="cuda")), recipe(x, device="cuda")
         assert found.to_gudhi() == expected.to_gudhi() and found.certificate == expected.certificate
+
+
+@pytest.mark.parametrize("recipe", [ti.Rips(), ti.Rips(landmarks=20), ti.Rips(max_dim=0)])
+def test_rows_of_the_host_travel_and_are_kept_as_they_were_given(monkeypatch, recipe):
+    monkeypatch.setattr(landmark_rips, "_SAMPLE", 30)  # so that the median reads some of the rows
+    pd, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
+    half = np.rint(lattice_circle(60) / 10).astype(np.float16)
+    expected = recipe(half.astype(np.float32), device="cuda")
+    tensor = torch.from_numpy(half)
+    for given in (half, list(half), half.tolist(), pd.DataFrame(half), ti.PointCloud(half), tensor, tensor.bfloat16()):
+        seen = recipe.seen(given, device="cuda")
+        assert seen.origin is seen.rows is seen.data is given
+        found = recipe(seen)
+        assert found.to_gudhi() == expected.to_gudhi() and found.scale == expected.scale
+        if recipe == ti.Rips():
+            assert np.array_equal(found.cycle(1, 0).vertices, expected.cycle(1, 0).vertices)
 
 
 def test_what_works_on_the_host_takes_a_copy(there):

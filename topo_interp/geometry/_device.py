@@ -19,7 +19,7 @@ from topo_interp._native import cuda_device, device_number
 from topo_interp.arrays import as_given_and_halves, as_matrix, refuse_not_finite, require_finite
 from topo_interp.point_cloud import PointCloud, blocks_digest, stored_rows
 
-__all__ = ["DevicePoints", "budget_errors", "device_digest", "device_points", "lies_on_device", "on_host"]
+__all__ = ["DevicePoints", "budget_errors", "device_digest", "device_points", "lies_on_device", "on_host", "some_rows"]
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _BLOCK = 2**22  # entries of rows that are looked at together
@@ -112,6 +112,13 @@ def on_host(x: Any) -> Any:
     if library is None:
         return x
     return x.detach().cpu() if library.__name__ == "torch" else x.get()
+
+
+def some_rows(x: Any, index: np.ndarray) -> Any:
+    """Rows of points, where they lie and as they are stored."""
+    if not lies_on_device(x):
+        x = as_given_and_halves(x, name="x")[0]
+    return x[index.tolist()]
 
 
 def device_digest(x: Any) -> str:

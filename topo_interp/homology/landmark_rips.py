@@ -12,7 +12,7 @@ from topo_interp._errors import InputError
 from topo_interp._value import Value
 from topo_interp._words import upper
 from topo_interp.certificate import Certificate, Status, Term
-from topo_interp.geometry._device import on_host
+from topo_interp.geometry._device import on_host, some_rows
 from topo_interp.geometry._source import open_source
 from topo_interp.geometry.distance_matrix import DistanceMatrix, pair_position
 from topo_interp.geometry.distances import pairwise_distances
@@ -142,7 +142,8 @@ class _Plan:
                 low, high = np.minimum(members, landmark), np.maximum(members, landmark)
                 distances[members] = self.data.condensed[pair_position(low, high, self.n)]
             else:
-                own = pairwise_distances(self.data[members], self.data[[landmark]], metric=self.metric, threads=self.threads)
+                ends = (some_rows(self.data, rows) for rows in (members, np.array([landmark])))
+                own = pairwise_distances(*ends, metric=self.metric, threads=self.threads)
                 distances[members] = own[:, 0]
         radius = float(distances.max())
         stored = self.data.rounding if isinstance(self.data, DistanceMatrix) else _PAIRWISE_ERROR * radius
@@ -154,7 +155,7 @@ class _Plan:
             if isinstance(self.data, DistanceMatrix):
                 matrix = self.data.take(marks.indices)
             else:
-                matrix = DistanceMatrix.from_points(self.data[marks.indices.tolist()], self.metric, self.threads, self.device)
+                matrix = DistanceMatrix.from_points(some_rows(self.data, marks.indices), self.metric, self.threads, self.device)
             alone = dataclasses.replace(self.recipe, metric="precomputed", steps=(), landmarks=None)
             self._exact = {len(marks): alone(matrix, **self.how)}
         return self._exact[len(marks)]
@@ -235,7 +236,7 @@ class LandmarkProvenance:
 def sampled_median(points: Any, metric: str, threads: int | None) -> float:
     """The median distance among at most 2,000 rows: all of them, or a seeded random draw (a stride would meet periods)."""
     if len(points) > _SAMPLE:
-        points = points[np.sort(np.random.default_rng(0).choice(len(points), _SAMPLE, replace=False)).tolist()]
+        points = some_rows(points, np.sort(np.random.default_rng(0).choice(len(points), _SAMPLE, replace=False)))
     return DistanceMatrix.from_points(on_host(points), metric=metric, threads=threads).median()
 
 

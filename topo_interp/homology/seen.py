@@ -59,14 +59,13 @@ class Seen:
 
     @property
     def origin(self) -> Any:
-        """What the distances can be made again from: the cloud where it lies on the device, else the points."""
-        return self.cloud if self._there else self.points
+        """What the distances can be made again from: with a device the cloud itself, as it lies there or is stored, else the points."""
+        return self.points if self.device == "cpu" else self.cloud
 
     @property
     def rows(self) -> Any:
-        """What distances of a metric with a name are computed from: without steps on a device the cloud itself, as it lies there
-        or is stored."""
-        return self.cloud if self.device != "cpu" and not self.recipe.steps else self.after
+        """What distances of a metric with a name are computed from."""
+        return self.after if self.recipe.steps else self.origin
 
     @property
     def bytes_of_host(self) -> int:
@@ -106,10 +105,8 @@ class Seen:
 
     @property
     def data(self) -> Any:
-        """The points after the steps, where they lie; where the metric is a value that needs all of them at once, its distances."""
-        if not isinstance(self.recipe.metric, str):
-            return self.matrix
-        return self.after if self.recipe.steps else self.origin
+        """The rows; where the metric is a value that needs all of them at once, its distances."""
+        return self.rows if isinstance(self.recipe.metric, str) else self.matrix
 
     @functools.cached_property
     def matrix(self) -> DistanceMatrix:
