@@ -8,7 +8,9 @@ import pytest
 from scipy.spatial.distance import pdist
 
 import topo_interp as ti
+from topo_interp import diff_parts
 from topo_interp.comparison import comparisons
+from topo_interp.inference.pipeline import FailedTest
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 4))
@@ -128,6 +130,25 @@ def test_a_draw_that_fails_loses_no_other_test(monkeypatch, tmp_path):
     assert frame.loc["bad", "error"] == "at bad in draw 0 of the null: cka: ZeroDivisionError: not here"
     assert np.isfinite(frame.loc["bad", "cka"]) and np.isnan(frame.loc["bad", "rtd_p"]) and frame.loc["good", "rtd_p"] == 1 / 6
     assert found.about["tests"] == 4 and "at bad in draw 0" in found.report(tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_a_site_that_can_not_be_drawn_fails_only_where_it_was_measured(monkeypatch):
+    real, calls = diff_parts.run_draws, []
+
+    def run_draws(pipeline, sites, *how):
+        calls.append(list(sites))
+        if "bad" in sites:
+            error = FailedTest("at bad in draw 0 of the null: no")
+            error.site = "bad"
+            raise error
+        return real(pipeline, sites, *how)
+
+    monkeypatch.setattr(diff_parts, "run_draws", run_draws)
+    clouds, numbers = (X, B["noisy"]), {"cka": {"value": 0.5}}
+    paired = {("bad", "one"): dict(numbers), ("good", "one"): {"cka": {"value": 0.5}}, ("good", "two"): {"cka": {"value": 0.5}}}
+    recipes = {"one": ti.Rips(max_dim=0), "two": ti.Rips(max_dim=1)}
+    failed = diff_parts.add_chance(paired, recipes, {"bad": clouds, "good": clouds}, 3, 0, 1, False)
+    assert failed == {("bad", "one"): "at bad in draw 0 of the null: no"} and calls == [["bad", "good"], ["good"]]
 
 
 def test_the_tests_of_halves_of_a_split_are_in_its_log():

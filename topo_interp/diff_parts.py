@@ -23,9 +23,9 @@ from topo_interp.inference.pipeline import FailedTest, Pipeline, Stage, one_blas
 from topo_interp.inference.trial_log import note_test
 from topo_interp.profile import SiteResult, measure_with_cycles, without_cycles
 
-__all__ = ["MEASURES", "SiteDiff", "add_chance", "compared_site"]
+__all__ = ["PAIRED_MEASURES", "SiteDiff", "add_chance", "compared_site"]
 
-MEASURES = ("rtd", "merge_order", "cka", "procrustes")
+PAIRED_MEASURES = ("rtd", "merge_order", "cka", "procrustes")
 _CENTRAL = (0.05, 0.95)  # of the subsamples, and of the permuted pairings
 _MOST_MOVED = 50  # bars of one degree, site and recipe that are kept with their rows
 
@@ -52,7 +52,7 @@ def compared_site(site: str, name: str, recipe: Rips, pair: Any, subsamples: int
     if first.n and second.n:  # both could be read
         with one_blas_thread():
             values, missing = paired_measures(
-                seen_a or pair[0], seen_b or pair[1], recipe, MEASURES, subsamples=subsamples, seed=seed, threads=threads
+                seen_a or pair[0], seen_b or pair[1], recipe, PAIRED_MEASURES, subsamples=subsamples, seed=seed, threads=threads
             )
         paired = {measure: _numbers(one.value, one.interval) for measure, one in values.items()}
         notes += missing
@@ -138,7 +138,8 @@ def add_chance(
             drawn = run_draws(Pipeline(stages, null, seed), clouds, None, draws, n_jobs, progress)
             break
         except FailedTest as error:  # all draws once more, without it
-            failed.update({(error.site, name): str(error) for name in (names if error.stage is None else [names[error.stage]])})
+            concerned = names if error.stage is None else [names[error.stage]]
+            failed.update({(error.site, name): str(error) for name in concerned if (error.site, name) in left})
     else:
         return failed
     # In the order in which a draw goes through the pipeline.

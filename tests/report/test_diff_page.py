@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -41,6 +42,17 @@ def test_what_it_says(diff):
     assert "rtd is not defined here" in text and "The p-values are about the pairing of rows" in text
     (loop,) = diff.moved_bars().query("dim == 1 and kind == 'vanishes' and site == @EVIL").to_dict("records")
     assert ", ".join(map(str, loop["rows_a"])) in text
+
+
+def test_a_site_whose_draw_failed_is_not_counted_as_unlike(diff):
+    paired = {key: {measure: dict(of) for measure, of in numbers.items()} for key, numbers in diff.paired.items()}
+    untested = dataclasses.replace(diff, paired=paired)
+    for sites, words in ((["other"], "At 1 of 1 site the"), ([EVIL, "other"], None)):
+        for site in sites:
+            for name in ("p", "p_max_t", "chance_low", "chance_high"):
+                paired[site, "euclidean"]["rtd"].pop(name, None)
+        text = render_diff(untested)
+        assert words in text if words else "more alike than" not in text
 
 
 def test_the_pictures_hold_the_table(diff):

@@ -87,10 +87,10 @@ def _summary(diff: Diff, frame: pd.DataFrame) -> str:
     rtd = {key: numbers["rtd"] for key, numbers in diff.paired.items() if "rtd" in numbers}
     if not diff.about["draws"]:
         sentences.append("No pairings at random were drawn, so that there is no p-value: nothing here is told from chance.")
-    elif rtd:
-        alike = [key for key, numbers in rtd.items() if numbers.get("p_max_t", 1.0) <= _LEVEL]
+    elif tested := {key: numbers for key, numbers in rtd.items() if "p_max_t" in numbers}:  # not where a draw failed
+        alike = [key for key, numbers in tested.items() if numbers["p_max_t"] <= _LEVEL]
         sentences.append(
-            f"At {len(alike)} of {counted(len(rtd), 'site' if len(diff.recipes) == 1 else 'result')} the "
+            f"At {len(alike)} of {counted(len(tested), 'site' if len(diff.recipes) == 1 else 'result')} the "
             f"topology of corresponding rows (RTD) is more alike than with rows paired at random (p ≤ {_LEVEL:g} after max-T over all "
             f"{diff.about['tests']} tests); where it is not, the pairing carries nothing that RTD sees."
         )
