@@ -16,7 +16,7 @@ BENCH_ARGS ?=
 # Two processes; one that has nothing left takes tests of the other.
 SIDE_BY_SIDE = -n 2 --dist worksteal
 # pytest's exit code 5: no test is left, which is no fault where PYTEST_ARGS chose among them.
-NONE_CHOSEN = [ $$? = 5 -a -n "$(PYTEST_ARGS)" ]
+NONE_CHOSEN = $(if $(strip $(PYTEST_ARGS)),[ $$? = 5 ],false)
 # Without the CUDA module unless asked: CMake's option, OFF, AUTO (where nvcc is found) or ON (fail without).
 export TOPO_INTERP_CUDA ?= OFF
 
