@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -35,6 +36,17 @@ net, batch = torch.nn.Sequential(torch.nn.Linear(3, 4)), [torch.ones(10, 7)]
 
 def model():
     raise ValueError("mine")
+
+def wide():
+    return torch.nn.Linear("a", 3)
+
+words = [{"input": "hello"}]
+
+class Full(torch.nn.Linear):
+    def forward(self, x):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+full, fitting = torch.nn.Sequential(Full(3, 4)), [torch.ones(10, 3)]
 """
 
 
@@ -205,10 +217,14 @@ def test_info(run, store):
         (("capture", "--model", "broken:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "fails at line 1 of {here}/broken.py: SyntaxError: "),
         (("capture", "--model", "failing:model", "--probe", "a:b", "--sites", "*", "--out", "x"), "fails at line 7 of {here}/failing.py: ValueError: mine"),
         (("capture", "--model", "failing:net", "--probe", "failing:batch", "--sites", "*", "--out", "x"), "RuntimeError: mat1 and mat2 shapes cannot"),
+        (("capture", "--model", "failing:wide", "--probe", "a:b", "--sites", "*", "--out", "x"), "fails at line 10 of {here}/failing.py: TypeError: "),
+        (("capture", "--model", "failing:net", "--probe", "failing:words", "--sites", "*", "--out", "x"), "TypeError: "),
+        (("capture", "--model", "failing:full", "--probe", "failing:fitting", "--sites", "*", "--out", "x"), "memory): give smaller batches"),
+        (("capture", "--model", "unfinished:f", "--probe", "a:b", "--sites", "*", "--out", "x"), "fails at line 1 of {here}/unfinished.py: AttributeError: "),
         (("report", "{store}", "--draws", "19", "--null", "reinitialized('failing:model')"), "can not be called with a seed"),
         (("cost", "{store}", "--landmarks", "until_certified(bars=0)"), "'max_points'; give it as in \"until_certified(bars=5"),
         (("diff", "{store}", "{store}", "--metric", "diffusion(k=5)"), "argument: 't'; give it as in \"diffusion(k=15, t=8)"),
-        (("capture", "--model", "json:no_such", "--probe", "a:b", "--sites", "*", "--out", "x"), "no attribute 'no_such'"),
+        (("capture", "--model", "json:no_such", "--probe", "a:b", "--sites", "*", "--out", "x"), f"no attribute 'no_such' (it was imported from {json.__file__})"),
     ],
 )  # fmt: skip
 def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, arguments, words):
@@ -216,6 +232,7 @@ def test_our_errors_are_one_line_and_exit_1(run, store, monkeypatch, tmp_path, a
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "incomplete.py").write_text("import no_such_package\n")
     (tmp_path / "broken.py").write_text("def f(:\n")
+    (tmp_path / "unfinished.py").write_text("().no_such\n")
     (tmp_path / "failing.py").write_text(FAILING)
     monkeypatch.delitem(sys.modules, "failing", raising=False)  # another test's
     tables = {"empty.csv": b"", "latin.csv": b"step,loss\n0,\xe9\n", "ragged.csv": b"step\n0,1\n0,1,2\n", "broken.parquet": b"PAR", "no-step.csv": b"loss\n1\n"}

@@ -49,8 +49,11 @@ def capture(
         store = ti.capture(network, batches, sites, rows=selector, dtype=dtype, out=out, progress=not quiet)
     except TopoInterpError:
         raise
-    except (RuntimeError, IndexError) as error:  # torch's words for shapes and numbers that do not fit
-        raise InputError(f"{model!r} fails on the batches of {probe!r} ({error_message(error)}): give batches that the model takes") from error
+    except Exception as error:  # in the user's model or batches
+        # By name: torch is not ours to import, and older versions have the class elsewhere.
+        full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        advice = "give smaller batches" if full else "give batches that the model takes"
+        raise InputError(f"{model!r} fails on the batches of {probe!r} ({error_message(error)}): {advice}") from error
     if not quiet:
         typer.echo(f"{store!r}\nnext: topo-interp report {out} --out layers.html")
 

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,15 +80,18 @@ def loaded(address: str, option: str) -> Any:
             f"{option} {address!r} names no object; the form is module:name, such as my_models:small_cnn for what stands in my_models.py"
         )
     try:
-        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        home = importlib.import_module(module)
     except ModuleNotFoundError as error:
         ours = f"{module}.".startswith(f"{error.name}.")  # or what that module imports in turn
         hint = f"run from the folder that holds {module.split('.')[0]}.py" if ours else f"{module} imports it: install it in this environment"
         raise InputError(f"{option} {address!r}: {error}; {hint}") from None
-    except AttributeError as error:
-        raise InputError(f"{option} {address!r}: {error}") from None
     except Exception as error:  # in the user's own module
         raise _failed(option, address, error) from error
+    try:
+        found = functools.reduce(getattr, name.split("."), home)
+    except AttributeError as error:
+        # The folder is searched last, so that code.py there is Python's.
+        raise InputError(f"{option} {address!r}: {error} (it was imported from {getattr(home, '__file__', None) or 'Python'})") from None
     # A torch module and a DataLoader are used as they are; classes and functions make one.
     if isinstance(found, type) or (callable(found) and not hasattr(found, "forward")):
         try:
@@ -105,13 +109,18 @@ def loaded(address: str, option: str) -> Any:
 
 
 def _failed(option: str, address: str, error: Exception) -> InputError:
-    """Where in the user's code an error stands, as a traceback ends."""
+    """Where in the user's code an error stands: the last line of the traceback that is of no installed package."""
     if isinstance(error, SyntaxError):
         where = f"line {error.lineno} of {error.filename}"
     else:
-        last = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        last = next((frame for frame in reversed(frames) if not _installed(frame.filename)), frames[-1])
         where = f"line {last.lineno} of {last.filename}"
     return InputError(f"{option} {address!r} fails at {where}: {error_message(error)}")
+
+
+def _installed(file: str) -> bool:
+    return file.startswith((sysconfig.get_path("stdlib"), "<")) or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 
 
 def table_of(path: Path) -> Any:
