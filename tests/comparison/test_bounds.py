@@ -135,6 +135,9 @@ def test_no_bar_moved_between_two_roundings_of_one_matrix():
     half = ti.Certificate(terms=(ti.Term("rounding", 0.5, 0.5),))
     pair = [ti.Diagrams.from_bars([[], bars], certificate=half) for bars in ([(0, 10), (1, 10.2)], [(1, 10.2), (1.2, 11.2)])]
     assert ti.match_bars(*pair, 1)["cost"].max() == pytest.approx(1.2) and moved_bars(*pair, 1) == (0, [])
+    endless = [ti.Diagrams.from_bars([[(birth, math.inf) for birth in births]]) for births in ([0, 1, 2], [1, 2, 3])]
+    count, bars = moved_bars(*endless, 0)
+    assert (count, bars[0].birth_a, bars[0].birth_b) == (1, 0, 3) and ti.match_bars(*endless, 0)["cost"].tolist() == [1, 1, 1]
     for seed in SEEDS:
         rng, n = np.random.default_rng(seed), 12
         exact = pdist(rng.normal(size=(n, 3)))

@@ -118,8 +118,10 @@ def matched_bars(a: Diagrams, b: Diagrams, dim: int, order: float, free: float =
     if not found.matched:
         counts = [len(births) for births in found.essential]
         raise InputError(f"a has {counts[0]} bars that never die and b has {counts[1]}: no matching has finite cost")
-    shifts = np.abs(found.essential[0] - found.essential[1])
-    pairs = [(int(i), int(j), float(shift)) for i, j, shift in zip(*found.essential_places, shifts, strict=True)]
+    pairs = [
+        (int(found.essential_places[0][i]), int(found.essential_places[1][j]), float(abs(found.essential[0][i] - found.essential[1][j])))
+        for i, j in _by_birth(*found.essential, free)
+    ]
     for i, j in _assignment(*found.bars, order, free):
         ends = [bars[k] for bars, k in zip(found.bars, (i, j), strict=True) if k >= 0]
         cost = np.abs(ends[0] - ends[1]).max() if len(ends) == 2 else (ends[0][1] - ends[0][0]) / 2
@@ -131,6 +133,17 @@ def matched_bars(a: Diagrams, b: Diagrams, dim: int, order: float, free: float =
         for i, j, cost in sorted(pairs, key=lambda pair: (pair[0] < 0, pair[0], pair[1]))
     ]
     return pandas.DataFrame(rows, columns=["a", "b", "birth_a", "death_a", "birth_b", "death_b", "cost"])
+
+
+def _by_birth(left: np.ndarray, right: np.ndarray, free: float) -> list[tuple[int, int]]:
+    """An optimal matching of as many bars that never die: by rank, unless another leaves fewer at a cost above ``free``."""
+    from scipy.optimize import linear_sum_assignment
+
+    if math.isinf(free):
+        return [(k, k) for k in range(len(left))]
+    shifts = np.abs(left[:, None] - right[None])
+    rows, columns = linear_sum_assignment(shifts + (1.0 + shifts.sum()) * (shifts > free))
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True)]
 
 
 def _assignment(left: np.ndarray, right: np.ndarray, order: float, free: float) -> list[tuple[int, int]]:
