@@ -99,11 +99,25 @@ def test_a_value_among_a_family_is_found_exactly_where_the_report_finds_it(seed)
     values[0, :3] += 3.0
     family = max_t(values[0], values[1:])
     for k in range(6):
-        assert family.p_of(studentized(values[0, k], values[1:, k], 39)) == family.p_values[k]
-    # A tie that rounding broke is a tie here too.
-    assert family.p_of(family.largest.max() * (1 + 1e-15)) == 2 / 40 == family.p_of(family.largest.max())
-    assert studentized(5.0, np.full(3, 5.0), 39) == -np.inf and family.p_of(-np.inf) == 1.0
-    assert studentized(6.0, np.full(3, 5.0), 39) == pytest.approx(39 / np.sqrt(40))  # nothing is further out
+        assert family.p_of(*studentized(values[0, k], values[1:, k], 39)) == family.p_values[k]
+    assert studentized(5.0, np.full(3, 5.0), 39) == (-np.inf, 0.0) and family.p_of(-np.inf, 0.0) == 1.0
+    assert studentized(6.0, np.full(3, 5.0), 39)[0] == pytest.approx(39 / np.sqrt(40))  # nothing is further out
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-15, 1e-4])
+def test_a_tie_that_rounding_broke_is_a_tie_among_a_family_too(rounding):
+    draws = np.random.default_rng(2).normal(size=39)
+    value = draws.max() + 1.5 * rounding  # each of both can be off by so much
+    family = max_t([value], draws[:, None], [rounding])
+    assert family.p_of(*studentized(value, draws, 39, rounding)) == family.p_values[0] == 2 / 40
+
+
+def test_the_rounding_of_the_planted_cloud_reaches_the_family(monkeypatch):
+    told = []
+    monkeypatch.setattr(inspect.getmodule(detectable), "studentized", lambda *given: told.append(given[3]) or studentized(*given))
+    family = max_t(np.zeros(3), np.random.default_rng(5).standard_t(4, size=(39, 3)))
+    detectable(noise(0), ti.Rips(), LOOP, NULL, family=family, trials=2, draws=4, power=0.5)
+    assert told and min(told) > 0
 
 
 CAPTURED: list[int] = []
@@ -126,7 +140,7 @@ def test_a_null_that_does_not_read_the_points_is_drawn_once_for_all_trials(monke
             found.append(detectable(noise(0), ti.Rips(), LOOP, null, family=among, **asked))
             counts.append(len(CAPTURED))
         assert found[0] == found[1]
-        assert counts[0] == 19 + 2 + 4 * len(found[0].tried) < counts[1]
+        assert counts[0] == 19 + 4 < counts[1]
 
 
 def fresh_small(seed: int) -> np.ndarray:

@@ -140,6 +140,16 @@ def test_a_log_that_lost_entries_opens_nothing(tmp_path):
         halves.open_sealed([])
 
 
+def test_a_test_is_never_written_into_the_log_of_another_split(tmp_path):
+    log = tmp_path / "split.jsonl"
+    first = store().split(seed=0, log=log)
+    log.unlink()
+    second = store().split(seed=1, log=log)
+    with pytest.raises(SealError, match="log of another split"):
+        ti.significance(first["noise"], ti.Rips(), ti.max_persistence(dim=1), null=ti.nulls.matched_gaussian(), draws=2, seed=0)
+    assert second.explored == 0 and len(second.tried()) == 0
+
+
 def test_a_store_on_disk_has_its_log_beside_it_and_one_split(tmp_path):
     saved = ti.open_store(store().save(tmp_path / "run.acts"))
     result = ti.confirm(claim("circle"), saved.split(seed=1))
@@ -185,6 +195,13 @@ def test_every_recipe_that_was_looked_at_is_in_the_log(look):
     tried = halves.tried()
     assert list(tried["site"]) == ["circle", "noise"] and set(tried["recipe"]) == {recipe.to_json()} and tried["p_value"].isna().all()
     assert halves.explored == 0
+
+
+def test_the_recipe_of_detectable_is_in_the_log():
+    halves, recipe = store().split(seed=1), ti.Rips(max_dim=0)
+    null = ti.nulls.matched_gaussian()
+    ti.detectable(halves["noise"], recipe, lambda diagrams: 0.0, null, trials=1, draws=19)
+    assert halves.tried()[["site", "recipe"]].to_numpy().tolist() == [["noise", recipe.to_json()]] and halves.explored == 0
 
 
 def test_the_recipe_of_a_zigzag_is_in_the_log():

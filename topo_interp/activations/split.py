@@ -35,8 +35,9 @@ _SPLITS: weakref.WeakKeyDictionary[PointCloud, Split] = weakref.WeakKeyDictionar
 class Split(Mapping[str, PointCloud]):
     """A mapping from sites to the clouds of the explored half, made by :meth:`ActivationStore.split`.
 
-    Its log has what tests, profiles, tracks, diffs, :func:`zigzag`, :func:`match_cycles` and :func:`prevalence` computed of these
-    clouds; what is computed of one by hand, as ``ti.Rips()(halves["ring"])``, it does not have.
+    Its log has what tests, profiles, tracks, diffs, :func:`detectable`, :func:`zigzag`, :func:`match_cycles` and :func:`prevalence`
+    computed of these clouds; what :func:`compare` computes, and what is computed by hand, as ``ti.Rips()(halves["ring"])``, it does not
+    have.
 
     >>> import topo_interp as ti
     >>> halves = ti.store_from_arrays({"ring": ti.shapes.circle(40)}).split(confirm=0.5, seed=0)
@@ -196,7 +197,8 @@ class _Journal:
             _lock(stream)
             stream.seek(0)
             text = stream.read()
-            if once and _among(entry, self._entries_of(self.path, text)):
+            entries = self._entries_of(self.path, text)  # refuses the log of another split
+            if once and _among(entry, entries):
                 return False
             _mend(stream, text)
             stream.write(_line(entry))

@@ -16,6 +16,7 @@ from topo_interp.inference.estimate import clopper_pearson, draws_for, monte_car
 from topo_interp.inference.multiple import MaxT, studentized
 from topo_interp.inference.nulls import Null, draw_rng
 from topo_interp.inference.pipeline import Pipeline, Stage, check_rows, like, parallel, run_draws
+from topo_interp.inference.trial_log import note_looks
 from topo_interp.point_cloud import PointCloud
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def detectable(
 
     Cost: at most ``9 * trials * (draws + 1)`` runs of the recipe, and ``7 * trials * (draws + 1)`` where nothing is found; without a
     family, a trial stops when it can no longer be significant.
-    A null whose draws are not made of the points (``reinitialized``) is drawn once for all trials, ``9 * trials + draws`` runs; its
-    draws have a noise floor of their own, by which the circle in them is measured.
+    A null whose draws are not made of the points (``reinitialized``) is drawn once for all trials: ``trials + draws`` captures of a
+    model and ``9 * trials + draws`` runs. Its draws have a noise floor of their own, by which the circle in them is measured.
     """
     share_number(power, "power", whole=True)
     share_number(alpha, "alpha", whole=True)
@@ -142,13 +143,16 @@ def detectable(
     own = None if null.reads_points else run_draws(pipeline, {site: clouds}, table, draws, n_jobs, progress)[:, 0]
     trial = _Trial(clouds[0], pipeline, table, draws, alpha, site, family, own)
     floor = noise_floor(clouds[0])
-    if own is not None and np.array_equal(trial.noise(0), trial.noise(1)):
-        raise InputError(f"the draws of {null.kind} are all alike here, so that there is no noise to plant in")
+    noises: list[Any] = [None] * trials
+    if own is not None:  # each may be a model that is made and captured, which no radius changes
+        noises = parallel([(trial.noise, (j,)) for j in range(max(2, trials))], n_jobs, progress, "noise to plant in")
+        if np.array_equal(noises[0], noises[1]):
+            raise InputError(f"the draws of {null.kind} are all alike here, so that there is no noise to plant in")
     found: dict[int, int] = {}
 
     def powerful(k: int) -> bool:
         if k not in found:
-            jobs = [(trial.finds, (j, _RATIOS[k], floor, n_jobs)) for j in range(trials)]
+            jobs = [(trial.finds, (j, _RATIOS[k], floor, noises[j], n_jobs)) for j in range(trials)]
             found[k] = sum(parallel(jobs, n_jobs, progress, f"radius {_RATIOS[k]:.3g} x floor"))
         return found[k] >= power * trials
 
@@ -156,6 +160,7 @@ def detectable(
     reached = high < len(_RATIOS)
     count = found[high] if reached else found[len(_RATIOS) - 1]
     ratio = _RATIOS[high] if reached else math.inf
+    note_looks([cloud], recipe)
     return Detectable(
         ratio=ratio,
         radius=ratio * floor,
@@ -226,18 +231,18 @@ class _Trial:
     family: MaxT | None
     own: np.ndarray | None  # the statistics of the null's draws, where all planted clouds have the same
 
-    def finds(self, trial: int, ratio: float, floor: float, n_jobs: int) -> bool:
-        """Whether the test finds the circle of so many noise floors in the noise of this trial."""
+    def finds(self, trial: int, ratio: float, floor: float, noise: np.ndarray | None, n_jobs: int) -> bool:
+        """Whether the test finds the circle of so many noise floors in the noise of this trial, drawn here if it is None."""
         threads = None if n_jobs == 1 else 1
-        noise = self.noise(trial)
+        noise = self.noise(trial) if noise is None else noise
         if self.own is not None:  # a network that has learned nothing may have other lengths than one that has
             floor = noise_floor(noise)
         planted = like(self.cloud, noise + ratio * floor * self._circle(trial))
         (found,) = self.pipeline.observe((planted,), self.table, threads=threads)
         drawn = (self._drawn(k, planted, threads) for k in range(self.draws))
         if self.family is not None:
-            t = studentized(found.value, np.array(list(drawn)), self.family.draws)
-            return self.family.p_of(t) <= self.alpha + 1e-12
+            t, slack = studentized(found.value, np.array(list(drawn)), self.family.draws, found.rounding)
+            return self.family.p_of(t, slack) <= self.alpha + 1e-12
         exceeding = 0
         for null_value in drawn:
             exceeding += int(reached(found.value, [null_value], found.rounding).sum())

@@ -44,9 +44,9 @@ class MaxT:
         """Number of draws."""
         return len(self.largest)
 
-    def p_of(self, t: float) -> float:
-        """The adjusted p-value of a studentized value: the share of the draws (with the observation) whose largest reaches it."""
-        return float(_adjusted(self.largest, np.array([t]), ROUNDING * abs(t))[0])
+    def p_of(self, t: float, slack: float) -> float:
+        """The adjusted p-value of a t and its rounding: the share of the draws (with the observation) whose largest reaches it."""
+        return float(_adjusted(self.largest, np.array([t]), slack)[0])
 
     def explain(self, alpha: float = 0.05) -> str:
         """One sentence on the family of tests."""
@@ -114,26 +114,27 @@ def _adjusted(largest: np.ndarray, t: np.ndarray, slack: Any) -> np.ndarray:
     return (1 + (largest[:, None] >= t - slack).sum(axis=0)) / (1 + len(largest))
 
 
-def studentized(value: float, null_values: np.ndarray, draws: int) -> float:
-    """The t that :func:`max_t` gives a value beside ``draws`` draws whose mean and deviation are those of these draws.
+def studentized(value: float, null_values: np.ndarray, draws: int, rounding: float = 0.0) -> tuple[float, float]:
+    """The t that :func:`max_t` gives a value beside ``draws`` draws whose mean and deviation are those of these draws, and its rounding.
 
     It puts a test with few draws of its own among the tests of a family with many. max_t takes the mean and the deviation over the
     observation and its N draws together; with m and s of the draws alone and a = value - m, that is
     ``t = a N / (N + 1) / sqrt(((N - 1) s^2 + a^2 N / (N + 1)) / N)``, which rises with a, to N / sqrt(N + 1) at most.
 
     >>> values = np.random.default_rng(0).normal(size=20)
-    >>> float(abs(studentized(values[0], values[1:], 19) - max_t(values[:1], values[1:, None]).t[0])) < 1e-12
+    >>> float(abs(studentized(values[0], values[1:], 19)[0] - max_t(values[:1], values[1:, None]).t[0])) < 1e-12
     True
 
     Args:
         value: the observed statistic.
         null_values: (k,) statistics of at least two draws.
         draws: N, of the family.
+        rounding: of the statistic, as for :func:`max_t`.
     """
     away, share = float(value - null_values.mean()), draws / (draws + 1)
     deviation = math.sqrt(((draws - 1) * float(null_values.var(ddof=1)) + away**2 * share) / draws)
-    changes = deviation > ROUNDING * max(abs(value), float(np.abs(null_values).max()))
-    return away * share / deviation if changes else -math.inf
+    moved = ROUNDING * max(abs(value), float(np.abs(null_values).max())) + rounding
+    return (away * share / deviation, moved / deviation) if deviation > moved else (-math.inf, 0.0)
 
 
 def benjamini_hochberg(p_values: Any) -> np.ndarray:
