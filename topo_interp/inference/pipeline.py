@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import numbers
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -197,24 +198,28 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
     # Processes, because not every engine releases the GIL; joblib ends them when the generator is closed (Ctrl-C). A few jobs
     # wait, so that not all clouds are in memory at once.
     calls = (joblib.delayed(call)(*arguments) for call, arguments in jobs)
-    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)
     ended = object()
-    while True:
-        with warnings.catch_warnings():  # around each result only: between two of them the filters are the caller's
-            # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its job
-            # done again.
-            warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-            result = next(results, ended)
-        if result is ended:
-            return
-        yield result
+    with contextlib.closing(joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)) as results:
+        while True:
+            with warnings.catch_warnings():  # around each result only: between two of them the filters are the caller's
+                # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its
+                # job done again.
+                warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+                result = next(results, ended)
+            if result is ended:
+                return
+            yield result
 
 
 def _certificate(found: Any) -> Certificate:
     """That of the result; a comparison has at most a bound of its value, and other results say nothing about their errors."""
-    error = getattr(found, "error", None)
-    note = "How far rounding can have moved this value is not known." if error is None else f"Rounding moves the value by at most {upper(error)}."
-    return getattr(found, "certificate", None) or Certificate(notes=(note,))
+    certificate, error = getattr(found, "certificate", None), getattr(found, "error", None)
+    if isinstance(certificate, Certificate):
+        return certificate
+    # A result of the user's own may keep anything there.
+    known = isinstance(error, numbers.Real) and not isinstance(error, bool) and error >= 0
+    note = f"Rounding moves the value by at most {upper(error)}." if known else "How far rounding can have moved this value is not known."
+    return Certificate(notes=(note,))
 
 
 def run_recipe(
