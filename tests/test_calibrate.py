@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import topo_interp as ti
 
@@ -102,6 +104,14 @@ def test_every_floor_of_the_calibration_is_measured_anew():
     for kind in PROMISED:
         for form in ("", "quick/"):
             assert {f"calibrate/{form}{kind}/{figure}" for figure in ("false_claims", "uniform_p_small", "uniform_p_large")} <= names
+
+
+def test_no_floor_of_power_is_one_that_a_test_without_power_keeps():
+    tomllib = pytest.importorskip("tomllib")
+    floors = {floor["name"]: floor["at_least"] for floor in tomllib.loads((BENCHMARKS / "floors.toml").read_text())["floor"] if "/power/" in floor["name"]}
+    runs = 24  # four of each of three sizes in two dimensions
+    chance = {name: binom.sf(math.ceil(runs * least) - 1, runs, 0.05) for name, least in floors.items()}
+    assert len(chance) == 10 and max(chance.values()) < 0.05
 
 
 def test_the_figures_of_the_short_form_have_names_of_their_own(calibrate, monkeypatch, tmp_path):

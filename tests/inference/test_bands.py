@@ -111,7 +111,7 @@ def test_the_bottleneck_bootstrap_prints_the_coverage_that_was_counted():
     with counted.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     covered = {noise: [] for noise in ("0.0", "0.1", "0.2")}
-    for row in rows:
+    for row in (row for row in rows if row["version"] == rows[-1]["version"]):  # of these sources, not of older ones
         covered[row["noise"]].append(float(row["error"]) <= float(row["bootstrap"]))
     printed = [float(number) for number in re.findall(r"0\.\d+", text.rsplit(": ", 1)[1])]
     assert printed == pytest.approx([np.mean(each) for each in covered.values()], abs=1e-12)
