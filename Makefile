@@ -88,7 +88,7 @@ test-giotto:
 # tests but one script: two threads, one recipe, on clouds whose links are scanned by several threads too.
 # A stock interpreter needs the runtime preloaded; the instrumented build lies before the installed one on the import path.
 SANITIZED_BUILD = TOPO_INTERP_CUDA=OFF $(INSTALL) --no-deps --upgrade --no-build-isolation -C cmake.build-type=RelWithDebInfo -C install.strip=false
-SANITIZED_TESTS ?= tests/geometry tests/homology/test_links.py tests/homology/test_cycles.py tests/test_fuzz_native.py
+SANITIZED_TESTS ?= tests/geometry tests/homology/test_links.py tests/homology/test_links_of_graphs.py tests/homology/test_cycles.py tests/test_fuzz_native.py
 # The device code run by the CPU takes minutes to compile with sanitizers.
 SANITIZED_EMULATION ?= ON
 sanitize: $(VENV)/.installed-dev

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <span>
 
 #include "cuda/cloud.hpp"
 
@@ -8,10 +9,10 @@ MemoryPlan plan_memory(const MemoryNeeds& needs, std::int64_t budget) {
   constexpr std::int64_t sides[] = {8192, 4096, 2048, 1024, 512, 256, 128};
   const std::int64_t longest = std::max(needs.rows, needs.others);
   const bool others_larger = needs.others * needs.other_bytes > needs.rows * needs.row_bytes;
-  // All rows stay on the device; or those of the smaller cloud; or none.
+  // All rows stay on the device; or those of the smaller cloud; or none. Of one cloud the last two are the same.
   const MemoryPlan ways[] = {{0, false, false, 0}, {0, !others_larger, others_larger, 0}, {0, true, needs.others != 0, 0}};
   std::int64_t smallest = 0;
-  for (const MemoryPlan& way : ways) {
+  for (const MemoryPlan& way : std::span(ways).first(needs.others ? 3 : 2)) {
     const bool stays = !way.streamed || (needs.others && !way.others_streamed);
     for (const std::int64_t side : sides) {
       if (side > 128 && side / 2 >= longest) continue;  // larger than the cloud
