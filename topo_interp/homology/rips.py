@@ -107,9 +107,10 @@ class Rips(Value, kind="rips"):
         """The diagrams of a cloud; the arguments after it say how to compute and change no bar.
 
         Args:
-            cloud: points ``(n, d)`` as an array, a tensor (with a device also one on it) or a PointCloud, or what :meth:`seen` made of them, or a DistanceMatrix
-                of this recipe's metric, or a RadiusGraph, whose radius is then a threshold (degrees 0 and 1) unless some point has
-                all others within it, from where on the complex is a cone.
+            cloud: points ``(n, d)`` as an array, a tensor (with a device also one on it) or a PointCloud, or what :meth:`seen` made
+                of them (its device is then the one that counts), or a DistanceMatrix of this recipe's metric, or a RadiusGraph, whose
+                radius is then a threshold (degrees 0 and 1) unless some point has all others within it, from where on the complex
+                is a cone.
             engine: "auto", "links" (degrees 0 and 1), "ripser", "gudhi", "giotto-ph" or
                 "spanning-tree" (degree 0; taken for points of more than 4,096 rows, without a matrix). All give the same bars.
             device: "cpu", or "cuda" ("cuda:1"), which computes the distances of points there, and with engine "links" scans the
