@@ -32,3 +32,22 @@ def gpt2():
         vocab_size=50, n_positions=32, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
     )
     return GPT2Model(config).eval()
+
+
+@pytest.fixture
+def mlp():
+    """Two hidden layers; its rectified units work in place."""
+    import torch
+
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(5, 8), torch.nn.ReLU(inplace=True), torch.nn.Linear(8, 6), torch.nn.ReLU(inplace=True), torch.nn.Linear(6, 3)
+    )
+
+
+@pytest.fixture
+def x():
+    """23 items for it."""
+    import torch
+
+    return torch.randn(23, 5, generator=torch.Generator().manual_seed(1))
