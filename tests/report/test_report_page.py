@@ -9,6 +9,7 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import topo_interp as ti
@@ -17,6 +18,7 @@ from topo_interp.profile import SiteResult
 from topo_interp.report import figures, plot_style
 from topo_interp.report.across_figure import across_sites
 from topo_interp.report.page import embedded_json, render
+from topo_interp.report.table import Column, cells
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 EVIL_JSON = "</script><!--<script>"
@@ -204,3 +206,10 @@ def test_headings_sort_and_tabs_switch(browse, tmp_path):
     assert re.search(r'id="recipe-0"[^>]*hidden', document) and not re.search(
         r'id="recipe-1"[^>]*hidden', document
     )
+
+
+def test_the_bound_in_the_table_is_one():
+    """Rounded to the nearest, 1.2449e-07 would be printed as less than it is."""
+    frame = pd.DataFrame({"bottleneck_bound": [1.2449e-07], "max_persistence": [0.12449]})
+    (row,) = cells(frame, [Column("", name, name, name) for name in frame])["rows"]
+    assert [cell["text"] for cell in row["cells"]] == ["1.3e-07", "0.124"]

@@ -6,6 +6,8 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from topo_interp._words import upper
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -106,5 +108,5 @@ def _cell(value: Any, column: Column) -> dict[str, str]:
     elif number.is_integer() and abs(number) < 1e7:
         shown = str(int(number))
     else:
-        shown = f"{number:.1e}" if column.source == "bottleneck_bound" else f"{number:.3g}"
+        shown = upper(number, 2) if column.source == "bottleneck_bound" else f"{number:.3g}"
     return {"text": shown, "value": repr(number).replace("inf", "Infinity"), "kind": column.kind, "full": ""}
