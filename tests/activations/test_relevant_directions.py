@@ -110,6 +110,8 @@ def test_saved_directions_make_the_same_metric(tmp_path):
     assert (again.matrix == found.matrix).all() and again.trace_error == found.trace_error
     with pytest.raises(ti.InputError, match=r"row 0 of the points is one of the rows that the metric was estimated on \(2 are"):
         ti.read_metric(again)(np.concatenate((x[3:5].numpy(), np.ones((4, 3)))))
+    with pytest.raises(ti.InputError, match="row 1 of the points is one of the rows"):  # also where a step has changed them
+        ti.Rips(ti.read_metric(again), steps=(ti.centered(),))(np.concatenate((np.ones((1, 3)), x[3:5].numpy())))
 
 
 class TinyLanguageModel(torch.nn.Module):

@@ -64,6 +64,9 @@ class CloudMetric(Value):
         """The distances of the rows of ``points`` (n, d), computed in float64 and stored in float32."""
         return self._distances(as_points(points, name="points").astype(np.float64, copy=False))
 
+    def require_usable(self, points: np.ndarray) -> None:
+        """Refuses points, as they were before any step, for which the metric says nothing."""
+
     def memory(self, n: int) -> int:
         """Bytes at the peak beyond the stored half matrix."""
         return 8 * 5 * n * n  # the square, its inverse or image, a product and two more; what inverts takes no more than that

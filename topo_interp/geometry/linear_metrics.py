@@ -79,13 +79,16 @@ class _ReadMetric(CloudMetric, kind="read_metric"):
             )
         if points.shape[1] != self.dim:
             raise InputError(f"{self} is about {self.dim} coordinates and the points have {points.shape[1]}")
-        used = np.isin(row_hashes(points), self.__dict__["_hashes"])
+        self.require_usable(points)
+        return _mapped(self, points - points.mean(axis=0), factor)
+
+    def require_usable(self, points: np.ndarray) -> None:
+        used = np.isin(row_hashes(points), self.__dict__.get("_hashes", ()))
         if used.any():
             raise InputError(
                 f"row {int(np.flatnonzero(used)[0])} of the points is one of the rows that the metric was estimated on ({int(used.sum())} "
                 "are): estimate it on other rows, or analyze other rows, because on its own rows a metric shows what it was fitted to"
             )
-        return _mapped(self, points - points.mean(axis=0), factor)
 
     def memory(self, n: int) -> int:
         return 8 * 2 * n * n

@@ -81,6 +81,8 @@ class Seen:
     def _stepped(self) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
         """The points after the steps, and those before and after each projection whose shift is to be bounded."""
         after, projections = self.points, []
+        if self.recipe.steps and isinstance(self.recipe.metric, CloudMetric):
+            self.recipe.metric.require_usable(after)
         for place, step in enumerate(self.recipe.steps):
             before, after = after, step(after)
             if place >= self._meant and step.kind == "pca":
