@@ -6,13 +6,16 @@ import dataclasses
 import time
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from topo_interp._errors import InputError
 from topo_interp._words import counted
 from topo_interp.cli_values import SELECTORS, Quiet, called, loaded, recipes_of, table_of, writable_all
+
+if TYPE_CHECKING:
+    from topo_interp.track import Track
 
 __all__ = ["diff", "track"]
 
@@ -81,13 +84,17 @@ def track(
         kept = found.about["results"] - found.about["computed"]
         typer.echo(f"{found!r}: {out} ({counted(found.about['computed'], 'result')} computed, {kept} taken from {folder})")
         if subsamples:
-            from topo_interp.report.track_page import event_words
+            _tell_events(found)
 
-            events = found.events()
-            for event in events.to_dict("records"):
-                typer.echo(event_words(event))
-            for caution in filter(None, dict.fromkeys(events["caution"])):
-                typer.echo(f"caution: {caution}", err=True)
+
+def _tell_events(found: Track) -> None:
+    from topo_interp.report.track_page import event_words
+
+    events = found.events()
+    for event in events.to_dict("records"):
+        typer.echo(event_words(event))
+    for caution in filter(None, dict.fromkeys(events["caution"])):
+        typer.echo(f"caution: {caution}", err=True)
 
 
 def diff(

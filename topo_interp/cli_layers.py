@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from topo_interp._errors import InputError, TopoInterpError, error_message
 from topo_interp.cli_values import NULLS, SELECTORS, Quiet, called, loaded, recipes_of, writable_all
+
+if TYPE_CHECKING:
+    from topo_interp.profile import Profile
 
 __all__ = ["capture", "report"]
 
@@ -134,6 +137,11 @@ def report(
     if save is not None:
         found.save(save)
     found.report(out, title=title)
+    _tell(found, out, quiet)
+
+
+def _tell(found: Profile, out: Path, quiet: bool) -> None:
+    """The closing words: what failed, and what was found."""
     failed = [result for result in found.results if result.error]
     for result in failed:
         which = f" ({result.recipe})" if len(found.recipes) > 1 else ""

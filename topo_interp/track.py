@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +23,7 @@ from topo_interp.profile import Profile, SiteResult, about_now, about_store, htm
 from topo_interp.profile_inputs import named_recipes
 from topo_interp.profile_significance import note_tried
 from topo_interp.progress import progress as progress_line
-from topo_interp.track_cache import Plan, opened, pair_result, site_result
+from topo_interp.track_cache import Cache, Plan, opened, pair_result, site_result
 from topo_interp.track_drift import drift_frame, references
 from topo_interp.track_events import events_frame
 from topo_interp.track_inputs import checked_metrics, followed, opened_stores
@@ -274,15 +274,11 @@ def track(
                 failed[step] = f"{before}{site} ({name}): {result.error}"
             line.advance()
             line.update(description=f"track step {step}")
-        jobs = (
-            (pair_result, (kept, named[name], read_site(ready[a], site), read_site(ready[b], site), threads))
-            for a, b, site, name in pair_keys
-        )
-        for (a, b, site, name), (values, notes, new) in zip(pair_keys, run_jobs(jobs, n_jobs), strict=True):
-            pairs.append(PairResult(a, b, site, name, values, tuple(notes)))
+        for pair, new in _drifts(pair_keys, kept, named, ready, threads, n_jobs):
+            pairs.append(pair)
             computed += new
             line.advance()
-            line.update(description=f"track drift of step {b}")
+            line.update(description=f"track drift of step {pair.step}")
     for step, found in results.items():
         note_tried(stores[step], found, named, None)
     profiles = {
@@ -294,6 +290,15 @@ def track(
     return Track(
         MappingProxyType(profiles), MappingProxyType(failed), MappingProxyType(lengths), tuple(pairs), table, MappingProxyType(about)
     )
+
+
+def _drifts(
+    keys: list[tuple[int, int, str, str]], kept: Cache, named: Mapping[str, Rips], ready: Mapping[int, ActivationStore], threads: int, n_jobs: int
+) -> Iterator[tuple[PairResult, bool]]:
+    """What is measured of each pair of steps, and whether it was computed or read."""
+    jobs = ((pair_result, (kept, named[name], read_site(ready[a], site), read_site(ready[b], site), threads)) for a, b, site, name in keys)
+    for key, (values, notes, new) in zip(keys, run_jobs(jobs, n_jobs), strict=True):
+        yield PairResult(*key, values, tuple(notes)), new
 
 
 def _compared(steps: list[int]) -> list[tuple[int, int]]:

@@ -143,11 +143,7 @@ def detectable(
     own = None if null.reads_points else run_draws(pipeline, {site: clouds}, table, draws, n_jobs, progress)[:, 0]
     trial = _Trial(clouds[0], pipeline, table, draws, alpha, site, family, own)
     floor = noise_floor(clouds[0])
-    noises: list[Any] = [None] * trials
-    if own is not None:  # each may be a model that is made and captured, which no radius changes
-        noises = parallel([(trial.noise, (j,)) for j in range(max(2, trials))], n_jobs, progress, "noise to plant in")
-        if np.array_equal(noises[0], noises[1]):
-            raise InputError(f"the draws of {null.kind} are all alike here, so that there is no noise to plant in")
+    noises = [None] * trials if own is None else trial.noises(trials, n_jobs, progress)
     found: dict[int, int] = {}
 
     def powerful(k: int) -> bool:
@@ -259,6 +255,13 @@ class _Trial:
         # The stream of index 2^32 + trial is never that of a test's own draw.
         ((_, (noise,), _),) = self.pipeline.drawn(2**32 + trial, {self.site: (self.cloud,)}, self.table)
         return as_points(noise)
+
+    def noises(self, trials: int, n_jobs: int, progress: bool) -> list[np.ndarray]:
+        """Of every trial, where each may be a model that is made and captured, which no radius changes."""
+        found = parallel([(self.noise, (j,)) for j in range(max(2, trials))], n_jobs, progress, "noise to plant in")
+        if np.array_equal(found[0], found[1]):
+            raise InputError(f"the draws of {self.pipeline.null.kind} are all alike here, so that there is no noise to plant in")
+        return found
 
     def _circle(self, trial: int) -> np.ndarray:
         """Unit circle (n, d): uniform angles, in a uniformly random plane."""
