@@ -11,6 +11,7 @@ from topo_interp._errors import InputError, TopoInterpError, error_message
 from topo_interp.cli_values import NULLS, SELECTORS, Quiet, called, loaded, recipes_of, writable_all
 
 if TYPE_CHECKING:
+    from topo_interp.inference.significance import Significance
     from topo_interp.profile import Profile
 
 __all__ = ["capture", "report"]
@@ -123,12 +124,7 @@ def report(
             )
         found = ti.Profile.open(store)
     else:
-        if testing := [given[name] for name in ("null", "seed", "detect") if name in given and not draws]:
-            raise InputError(f"{', '.join(testing)} without draws computes nothing; say how many draws, such as --draws 99")
-        chance = None
-        if draws:
-            value = called(null or "matched_gaussian", NULLS, "--null")
-            chance = ti.Significance(null=value, draws=draws, seed=seed, detect=ti.Detect() if detect else None)
+        chance = _chance(given, null, draws, seed, detect)
         opened = ti.open_store(store)
         recipes = recipes_of(metric, steps, max_dim, threshold, len(opened.rows))
         found = ti.profile(
@@ -138,6 +134,18 @@ def report(
         found.save(save)
     found.report(out, title=title)
     _tell(found, out, quiet)
+
+
+def _chance(given: dict[str, str], null: str | None, draws: int, seed: int, detect: bool) -> Significance | None:
+    """The tests that are asked for."""
+    import topo_interp as ti
+
+    if draws:
+        value = called(null or "matched_gaussian", NULLS, "--null")
+        return ti.Significance(null=value, draws=draws, seed=seed, detect=ti.Detect() if detect else None)
+    if testing := [given[name] for name in ("null", "seed", "detect") if name in given]:
+        raise InputError(f"{', '.join(testing)} without draws computes nothing; say how many draws, such as --draws 99")
+    return None
 
 
 def _tell(found: Profile, out: Path, quiet: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import numbers
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -213,12 +212,13 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
 
 def _certificate(found: Any) -> Certificate:
     """That of the result; a comparison has at most a bound of its value, and other results say nothing about their errors."""
-    certificate, error = getattr(found, "certificate", None), getattr(found, "error", None)
+    certificate = getattr(found, "certificate", None)
     if isinstance(certificate, Certificate):
         return certificate
+    error: Any = getattr(found, "error", None)
     # A result of the user's own may keep anything there.
-    known = isinstance(error, numbers.Real) and not isinstance(error, bool) and error >= 0
-    note = f"Rounding moves the value by at most {upper(error)}." if known else "How far rounding can have moved this value is not known."
+    known = isinstance(error, (int, float, np.integer, np.floating)) and not isinstance(error, bool) and error >= 0
+    note = f"Rounding moves the value by at most {upper(float(error))}." if known else "How far rounding can have moved this value is not known."
     return Certificate(notes=(note,))
 
 
