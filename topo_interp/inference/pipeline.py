@@ -198,7 +198,8 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
     # wait, so that not all clouds are in memory at once.
     calls = (joblib.delayed(call)(*arguments) for call, arguments in jobs)
     ended = object()
-    with contextlib.closing(joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)) as results:
+    results = joblib.Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs + 1")(calls)
+    try:
         while True:
             with warnings.catch_warnings():  # around each result only: between two of them the filters are the caller's
                 # A worker that loads torch for the first time grows by more than joblib takes for a leak: it is replaced, and its
@@ -208,6 +209,10 @@ def run_jobs(jobs: Iterable[Job], n_jobs: int) -> Iterator[Any]:
             if result is ended:
                 return
             yield result
+    finally:
+        with warnings.catch_warnings():  # that some results are not used is meant
+            warnings.filterwarnings("ignore", message=".*tasks (have been successfully executed|which were still being processed)")
+            results.close()
 
 
 def _certificate(found: Any) -> Certificate:
