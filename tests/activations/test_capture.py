@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from captures import array, capture
 
 import topo_interp as ti
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
-
-
-def capture(model, inputs, sites="*", **options):
-    return ti.capture(model, inputs, sites, **({"rows": ti.every_row(), "progress": False} | options))
-
-
-def array(tensor):
-    return tensor.detach().numpy()
 
 
 # What is captured

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from captures import capture
 
 import topo_interp as ti
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
-
-
-def capture(model, inputs, sites="*", **options):
-    return ti.capture(model, inputs, sites, **({"rows": ti.every_row(), "progress": False} | options))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from captures import array
 
 import topo_interp as ti
 
@@ -16,10 +17,6 @@ LENGTHS = (5, 2, 4, 1)
 
 def capture(model, inputs, sites="*", **options):
     return ti.capture(model, inputs, sites, **({"rows": ti.every_token(), "progress": False} | options))
-
-
-def array(tensor):
-    return tensor.detach().numpy()
 
 
 def padded(sequences, side, fill=0.0):

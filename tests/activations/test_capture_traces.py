@@ -6,19 +6,10 @@ import signal
 
 import numpy as np
 import pytest
-
-import topo_interp as ti
+from captures import array, capture
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
-
-
-def capture(model, inputs, sites="*", **options):
-    return ti.capture(model, inputs, sites, **({"rows": ti.every_row(), "progress": False} | options))
-
-
-def array(tensor):
-    return tensor.detach().numpy()
 
 
 class Recorder(nn.Module):

@@ -120,10 +120,10 @@ class Summary(_OfOneDegree):
         constant, moved = self._constant()[0], diagrams.certificate.rounding
         if constant is None or not value:
             return 0.0
-        unit = self._unit(diagrams)
         if not self.relative:
-            return constant * moved / unit
+            return constant * moved
         # The median distance, by which a relative number is divided, is rounded too.
+        unit = self._unit(diagrams)
         return (constant + abs(value)) * moved / (unit - moved) if moved < unit else math.inf
 
     def _value(self, diagrams: Diagrams) -> float:
