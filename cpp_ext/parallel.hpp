@@ -46,11 +46,23 @@ class Crew {
     busy_.store(static_cast<std::uint32_t>(others_.size()), std::memory_order_relaxed);
     begin();
     guarded(0);
+    watch([this] { return busy_.load(std::memory_order_acquire) == 0; });
     for (std::uint32_t left; (left = busy_.load(std::memory_order_acquire)) != 0;) busy_.wait(left, std::memory_order_acquire);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
  private:
+  // Looks for some microseconds, for the next piece is often there before a thread would have gone to sleep and been woken up.
+  template <class Done>
+  static void watch(Done&& done) {
+    for (int look = 0; look < 400 && !done(); ++look) {
+#if defined(__x86_64__) && defined(__GNUC__)
+      __builtin_ia32_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+      asm volatile("yield");
+#endif
+    }
+  }
   void begin() {
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
@@ -65,6 +77,7 @@ class Crew {
   }
   void follow(int thread) {
     for (std::uint32_t seen = 0;;) {
+      watch([&] { return round_.load(std::memory_order_acquire) != seen; });
       round_.wait(seen, std::memory_order_acquire);
       seen = round_.load(std::memory_order_acquire);
       if (!call_) return;

@@ -44,7 +44,9 @@ class DenseGraph {
     }
   }
   Key key(Vertex i, Vertex j) const {
-    return (static_cast<Key>(length_bits(matrix_.lengths[matrix_.row(i) + j])) << (2 * Format::shift)) |
+    const std::uint64_t at = matrix_.row(i) + j;
+    __builtin_prefetch(witness_ + at);  // asked for when the edge comes up
+    return (static_cast<Key>(length_bits(matrix_.lengths[at])) << (2 * Format::shift)) |
            pack_edge<Format>(i, j);
   }
   EdgeEnds ends(Key key) const {
@@ -71,7 +73,7 @@ class DenseGraph {
 // From what a scan found, in the order of the edges, to bars. Marks the edges that join two components in `witness`.
 template <class Format, bool checked>
 void reduce_found(const Condensed& matrix, typename Format::Witness* witness, const FoundLinks& found,
-                  LinksResult& result, Control& control) {
+                  int threads, LinksResult& result, Control& control) {
   Forest forest(matrix.n);
   std::vector<Death> deaths;
   deaths.reserve(found.squares.size());
@@ -90,7 +92,7 @@ void reduce_found(const Condensed& matrix, typename Format::Witness* witness, co
     if (merges) witness[matrix.row(edge.i) + edge.j] = merge_mark<Format>;
   }
   take_squares(nullptr);
-  reduce(DenseGraph<Format, checked>(matrix, witness, result.birth_edges), deaths, result, control);
+  reduce(DenseGraph<Format, checked>(matrix, witness, result.birth_edges), deaths, threads, result, control);
   const auto lengths = [&](const std::vector<EdgeEnds>& edges, std::vector<float>& out) {
     for (const EdgeEnds& edge : edges) out.push_back(matrix(edge.i, edge.j));
   };

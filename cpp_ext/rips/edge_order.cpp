@@ -51,15 +51,19 @@ Item* radix_sort(Item* first, Item* other, std::size_t count, const Control& con
     }
     return first;
   }
-  constexpr int digit = 11;
-  std::array<std::size_t, 1u << digit> start;
-  for (int shift = 0; shift < 32 && ((high - low) >> shift) != 0; shift += digit) {
+  // Digits of equal width, no wider than what the run is long enough for: their counts are cleared and summed for every pass.
+  const int width = 32 - std::countl_zero(high - low);
+  const int widest = count < 4096 ? 8 : 11;
+  const int passes = (width + widest - 1) / widest;
+  const int digit = (width + passes - 1) / passes;
+  std::array<std::size_t, 1u << 11> start;
+  const std::uint32_t mask = (1u << digit) - 1;
+  for (int shift = 0; shift < width; shift += digit) {
     if (control.stopped()) return first;
-    start.fill(0);
-    constexpr std::uint32_t mask = (1u << digit) - 1;
+    std::fill(start.begin(), start.begin() + (mask + 1), 0);
     for (std::size_t k = 0; k < count; ++k) ++start[((first[k].bits - low) >> shift) & mask];
     std::size_t sum = 0;
-    for (std::size_t& value : start) sum += std::exchange(value, sum);
+    for (std::uint32_t value = 0; value <= mask; ++value) sum += std::exchange(start[value], sum);
     for (std::size_t k = 0; k < count; ++k) other[start[((first[k].bits - low) >> shift) & mask]++] = first[k];
     std::swap(first, other);
   }
@@ -136,7 +140,8 @@ SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, 
     lows[part] = low;
   });
   const float low = *std::min_element(lows.begin(), lows.end());
-  constexpr std::uint32_t most_buckets = 4096;
+  // Few enough edges leave most buckets too short for the counts of their digits.
+  const std::uint32_t most_buckets = matrix.size() < 4194304 ? 1024 : 4096;
   std::uint32_t buckets = 1;
   float scale = 0;
   if (top > low && std::isfinite(static_cast<float>(most_buckets) / (top - low))) {

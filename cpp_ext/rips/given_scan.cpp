@@ -60,7 +60,7 @@ LinksResult reduce_scan(const Condensed& matrix, typename Format::Witness* witne
   const auto began = std::chrono::steady_clock::now();
   check_found<Format>(matrix, witness, found, keep, options.threads, control);
   if (control.stopped()) return result;
-  reduce_found<Format, true>(matrix, witness, found, result, control);
+  reduce_found<Format, true>(matrix, witness, found, options.threads, result, control);
   if (keep) {
     result.*kept = std::make_unique_for_overwrite<typename Format::Witness[]>(matrix.size());
     std::copy_n(witness, matrix.size(), (result.*kept).get());

@@ -62,7 +62,7 @@ std::unique_ptr<typename Format::Witness[]> run(const Condensed& matrix, const L
   ends.squares.reserve(found.squares.size());
   for (const std::uint64_t position : found.empty) ends.empty.push_back(edge_at(position));
   for (const Square& square : found.squares) ends.squares.push_back({edge_at(square.position), square.main, square.other});
-  reduce_found<Format, false>(matrix, witness.get(), ends, result, control);
+  reduce_found<Format, false>(matrix, witness.get(), ends, options.threads, result, control);
   lap(3);
   return witness;
 }

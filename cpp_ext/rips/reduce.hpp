@@ -120,14 +120,7 @@ class Expander {
 
   void start() { heap_.clear(); }
   // Adds value * (the edge from u to v); the orientation of an edge is from its smaller vertex.
-  void push(Vertex u, Vertex v, std::uint32_t value) {
-    if (u > v) {
-      std::swap(u, v);
-      value = field_.negate(value);
-    }
-    heap_.push_back({graph_.key(u, v), value});
-    std::push_heap(heap_.begin(), heap_.end(), less);
-  }
+  void push(Vertex u, Vertex v, std::uint32_t value) { insert(oriented(u, v, value)); }
   // Calls give(birth index, value), largest first. Merge edges are left out: they follow from the rest.
   template <class Give>
   void expand(Give&& give, std::uint64_t& count) {
@@ -149,8 +142,9 @@ class Expander {
       }
       ++count;
       const auto [i, j] = graph_.ends(item.key);
-      push(i, what, item.value);
-      push(what, j, item.value);
+      const Item sides[2] = {oriented(i, what, item.value), oriented(what, j, item.value)};  // two reads far apart at once
+      insert(sides[0]);
+      insert(sides[1]);
     }
   }
 
@@ -159,6 +153,17 @@ class Expander {
     Key key;
     std::uint32_t value;
   };
+  Item oriented(Vertex u, Vertex v, std::uint32_t value) const {
+    if (u > v) {
+      std::swap(u, v);
+      value = field_.negate(value);
+    }
+    return {graph_.key(u, v), value};
+  }
+  void insert(const Item& item) {
+    heap_.push_back(item);
+    std::push_heap(heap_.begin(), heap_.end(), less);
+  }
   static bool less(const Item& a, const Item& b) { return a.key < b.key; }
 
   const Graph& graph_;

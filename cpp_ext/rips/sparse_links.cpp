@@ -247,7 +247,7 @@ LinksResult links_of_graph(const SparseGraph& graph, const LinksOptions& options
   }
   if (options.max_dim == 0) return result;
   take_squares(order.size());
-  reduce(ReducedGraph(graph, source, witness, births), deaths, result, control);
+  reduce(ReducedGraph(graph, source, witness, births), deaths, options.threads, result, control);
   for (const EdgeEnds& edge : result.death_edges) result.death_lengths.push_back(graph.length[graph.index(edge.i, edge.j)]);
   return result;
 }
