@@ -11,9 +11,32 @@
 #include <utility>
 #include <vector>
 
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #include "interrupt.hpp"
 
 namespace topo_interp {
+
+// Moves a thread that was just started or woken up off the core of this one. On a virtual machine Linux takes an idle core for one
+// that somebody else keeps busy, and leaves the thread in line behind this one until the next balancing, milliseconds later.
+inline void send_away(std::thread& started) {
+#if defined(__linux__)
+  cpu_set_t allowed, elsewhere;
+  const int here = sched_getcpu();
+  if (here < 0 || pthread_getaffinity_np(pthread_self(), sizeof allowed, &allowed) != 0) return;
+  elsewhere = allowed;
+  CPU_CLR(static_cast<std::size_t>(here), &elsewhere);
+  if (CPU_COUNT(&elsewhere) == 0) return;
+  if (pthread_setaffinity_np(started.native_handle(), sizeof elsewhere, &elsewhere) == 0) {
+    pthread_setaffinity_np(started.native_handle(), sizeof allowed, &allowed);
+  }
+#else
+  static_cast<void>(started);
+#endif
+}
 
 // Threads that stay for many short pieces of work one after the other: starting one costs more than such a piece.
 class Crew {
@@ -23,6 +46,7 @@ class Crew {
     for (int thread = 1; thread < threads; ++thread) {
       try {
         others_.emplace_back([this, thread] { follow(thread); });
+        send_away(others_.back());
       } catch (const std::exception&) {
         break;  // fewer threads do all the work, too
       }
@@ -52,10 +76,12 @@ class Crew {
   }
 
  private:
-  // Looks for some microseconds, for the next piece is often there before a thread would have gone to sleep and been woken up.
+  // Looks for some ten microseconds, for the next piece is often there before a thread would have gone to sleep and been woken up.
+  // Whoever stands in line for this core goes first.
   template <class Done>
   static void watch(Done&& done) {
-    for (int look = 0; look < 400 && !done(); ++look) {
+    for (int look = 0; look < 2048 && !done(); ++look) {
+      if (look % 64 == 63) std::this_thread::yield();
 #if defined(__x86_64__) && defined(__GNUC__)
       __builtin_ia32_pause();
 #elif defined(__aarch64__) && defined(__GNUC__)
@@ -64,8 +90,11 @@ class Crew {
     }
   }
   void begin() {
+    const bool wakes = asleep_.load(std::memory_order_relaxed) != 0;
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
+    if (!wakes) return;
+    for (std::thread& other : others_) send_away(other);
   }
   void guarded(int thread) {
     try {
@@ -78,7 +107,9 @@ class Crew {
   void follow(int thread) {
     for (std::uint32_t seen = 0;;) {
       watch([&] { return round_.load(std::memory_order_acquire) != seen; });
+      asleep_.fetch_add(1, std::memory_order_relaxed);
       round_.wait(seen, std::memory_order_acquire);
+      asleep_.fetch_sub(1, std::memory_order_relaxed);
       seen = round_.load(std::memory_order_acquire);
       if (!call_) return;
       guarded(thread);
@@ -89,7 +120,7 @@ class Crew {
   std::vector<std::thread> others_;
   void (*call_)(void*, int) = nullptr;
   void* what_ = nullptr;
-  std::atomic<std::uint32_t> round_{0}, busy_{0};
+  std::atomic<std::uint32_t> round_{0}, busy_{0}, asleep_{0};
   std::mutex mutex_;
   std::exception_ptr failure_;
 };

@@ -76,7 +76,8 @@ struct Tiles {
     const auto for_parts = [&](auto&& body) {
       parallel_for(crew, crew.threads(), control, [&](std::int64_t piece, int) {
         const auto part = static_cast<std::uint64_t>(piece);
-        for (std::uint64_t k = count * part / parts; k < count * (part + 1) / parts; ++k) body(at[part].data(), k);
+        const std::uint64_t last = count * (part + 1) / parts;  // else divided at every edge
+        for (std::uint64_t k = count * part / parts; k < last; ++k) body(at[part].data(), k);
       });
     };
     for_parts([&](std::uint64_t* counts, std::uint64_t k) { ++counts[tile_of(first[k])]; });
@@ -111,16 +112,15 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   std::vector<ScanFound> found(static_cast<std::size_t>(options.threads));
   for (ScanFound& part : found) part.scratch.resize(3 * shape.stride);
   Tiles<Format> tiles;
-  Crew crew(sorted.count < 32768 ? 1 : options.threads), alone(1);
+  Crew crew(sorted.count < 32768 ? 1 : options.threads);
   bool central_first = true;
   for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
     // Within a batch nothing is sure, so that the first batches, which are all of a small cloud, must be small.
     const std::uint64_t least = std::clamp<std::uint64_t>(start / 8, 64, 8192);
     const std::uint64_t count = std::min(sorted.count - start, std::max(least, start / batch_share));
-    Crew& team = count < 1024 ? alone : crew;
-    tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, team, control);
+    tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, crew, control);
     const auto for_pieces = [&](std::uint64_t pieces, auto&& body) {
-      parallel_for(team, static_cast<std::int64_t>(pieces), control,
+      parallel_for(crew, static_cast<std::int64_t>(pieces), control,
                    [&](std::int64_t piece, int thread) { body(static_cast<std::uint64_t>(piece), thread); });
     };
     // What may have been in the last batch is sure now.

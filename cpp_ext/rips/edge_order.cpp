@@ -148,20 +148,35 @@ SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, 
     buckets = most_buckets;
     scale = static_cast<float>(most_buckets) / (top - low);
   }
-  const auto bucket_of = [=](float length) {
-    return std::min(static_cast<std::uint32_t>((length - low) * scale), buckets - 1);
-  };
-
-  std::vector<std::vector<std::uint64_t>> offset(parts, std::vector<std::uint64_t>(buckets, 0));
-  for_parts([&](std::size_t part) {
-    std::uint64_t* const count = offset[part].data();
-    for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
-      const float* const row = matrix.lengths + matrix.row(i);
-      for (std::uint64_t j = i + 1; j < n; ++j) {
-        if (row[j] <= top) ++count[bucket_of(row[j])];
-      }
+  // The buckets of some lengths. Edges beyond the cut go to one past the others: no branch, which in no order of the edges could
+  // be guessed.
+  constexpr std::uint64_t strip = 256;
+  const auto buckets_of = [=](const float* const length, std::uint64_t count, std::int32_t* const bucket) {
+    const float last = static_cast<float>(buckets - 1);
+    for (std::uint64_t k = 0; k < count; ++k) {
+      const float place = (length[k] - low) * scale;
+      const auto within = static_cast<std::int32_t>(place < last ? place : last);
+      bucket[k] = length[k] <= top ? within : static_cast<std::int32_t>(buckets);
     }
-  });
+  };
+  std::vector<std::vector<std::uint64_t>> offset(parts, std::vector<std::uint64_t>(buckets + 1, 0));
+  // Calls body(counts or places of the part, bucket, i, j, length) for the upper triangle.
+  const auto for_edges = [&](auto&& body) {
+    for_parts([&](std::size_t part) {
+      std::int32_t bucket[strip];
+      for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
+        const float* const row = matrix.lengths + matrix.row(i);
+        for (std::uint64_t j = i + 1; j < n; j += strip) {
+          const std::uint64_t count = std::min(strip, n - j);
+          buckets_of(row + j, count, bucket);
+          for (std::uint64_t k = 0; k < count; ++k) {
+            body(offset[part].data(), static_cast<std::uint32_t>(bucket[k]), static_cast<Vertex>(i), static_cast<Vertex>(j + k), row[j + k]);
+          }
+        }
+      }
+    });
+  };
+  for_edges([](std::uint64_t* const counts, std::uint32_t bucket, Vertex, Vertex, float) { ++counts[bucket]; });
   std::vector<std::uint64_t> begin(buckets + 1, 0);
   std::uint64_t total = 0;
   for (std::uint32_t bucket = 0; bucket < buckets; ++bucket) {
@@ -171,17 +186,11 @@ SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, 
   begin[buckets] = total;
   if (control.stopped()) return out;
 
-  auto items = std::make_unique_for_overwrite<Item[]>(total);
-  for_parts([&](std::size_t part) {
-    std::uint64_t* const at = offset[part].data();
-    for (std::uint64_t i = bounds[part]; i < bounds[part + 1] && !control.stopped(); ++i) {
-      const float* const row = matrix.lengths + matrix.row(i);
-      for (std::uint64_t j = i + 1; j < n; ++j) {
-        if (row[j] <= top) {
-          items[at[bucket_of(row[j])]++] = {length_bits(row[j]), pack_edge<Format>(static_cast<Vertex>(i), static_cast<Vertex>(j))};
-        }
-      }
-    }
+  auto items = std::make_unique_for_overwrite<Item[]>(total + parts);
+  for (std::size_t part = 0; part < parts; ++part) offset[part][buckets] = total + part;  // what stays out overwrites itself
+  for_edges([&](std::uint64_t* const places, std::uint32_t bucket, Vertex i, Vertex j, float length) {
+    items[places[bucket]] = {length_bits(length), pack_edge<Format>(i, j)};
+    places[bucket] += bucket < buckets;
   });
   if (control.stopped()) return out;
 

@@ -9,11 +9,17 @@ class TileScan : ExactLink {
  public:
   TileScan(const ScanTask<Format>& task, ScanFound& found)
       : ExactLink(LinkRows(task.shape, task.sure, task.maybe, task.scratch), task.matrix, *task.guides, found),
-        task_(task),
-        short_rows_(short_rows(task.shape)) {}
+        task_(task) {}
 
   void run() {
-    for (std::uint64_t k = 0; k < task_.count; ++k) scan(task_.edges[k]);
+    if (const ShortRun run = short_run(task_.shape)) {
+      (this->*run)();
+    } else {
+      for (std::uint64_t k = 0; k < task_.count; ++k) {
+        Edge e = edge_of(task_.edges[k]);
+        scan(e, guess(e));
+      }
+    }
     found_.counts.cones += counts_.cones;
     found_.counts.attached += counts_.attached;
     found_.counts.exact += counts_.exact;
@@ -23,36 +29,64 @@ class TileScan : ExactLink {
   }
 
  private:
-  void scan(const BatchEdge<Format>& item) {
+  Edge edge_of(const BatchEdge<Format>& item) const {
     Edge e;
     e.i = first_vertex<Format>(item.edge);
     e.j = second_vertex<Format>(item.edge);
     e.a = guides_.label[e.i];
     e.b = guides_.label[e.j];
     e.position = task_.start + item.offset;
-    const Word blocks = maybe_.held[e.a] & maybe_.held[e.b];
     e.middles = guides_.middle.data() + (std::uint64_t{guides_.region[e.a]} * guides_.regions + guides_.region[e.b]) * Guides::middles;
-    Vertex middle = e.middles[0];
-    if (!(has(sure(e.a), middle) && has(sure(e.b), middle))) middle = none_label;
+    return e;
+  }
+  Word blocks_of(const Edge& e) const { return maybe_.held[e.a] & maybe_.held[e.b]; }
+
+  // Guesses of a vertex that is next to all others of the lune; it surely is in the lune, or none_label.
+  Vertex middle(const Edge& e) const {
+    const Vertex label = e.middles[0];
+    return has(sure(e.a), label) & has(sure(e.b), label) ? label : none_label;
+  }
+  Vertex central(const Edge& e) const {
     const Word centers = sure(e.a)[0] & sure(e.b)[0];
-    Vertex central = centers != 0 ? static_cast<Vertex>(std::countr_zero(centers)) : none_label;
-    if (e.position % sample == 0 && middle != none_label && central != none_label) {
-      counts_.beyond_middle += beyond(e, middle, blocks);
-      counts_.beyond_central += beyond(e, central, blocks);
-    }
-    Vertex guess = task_.central_first ? central : middle;
-    if (guess == none_label) guess = task_.central_first ? middle : central;
-    if (guess == none_label) {
+    return centers != 0 ? static_cast<Vertex>(std::countr_zero(centers)) : none_label;
+  }
+  [[gnu::always_inline]] Vertex guess(const Edge& e) {
+    if (e.position % sample == 0) compare_guesses(e);
+    const Vertex one = middle(e), other = central(e);
+    const Vertex first = task_.central_first ? other : one, second = task_.central_first ? one : other;
+    return first != none_label ? first : second;
+  }
+  [[gnu::noinline]] void compare_guesses(const Edge& e) {
+    const Vertex one = middle(e), other = central(e);
+    if (one == none_label || other == none_label) return;
+    counts_.beyond_middle += beyond(e, one);
+    counts_.beyond_central += beyond(e, other);
+  }
+  // How many vertices that may be in the lune are not surely next to k.
+  std::uint64_t beyond(const Edge& e, Vertex k) const {
+    std::uint64_t count = 0;
+    alignas(64) Word left[lanes];
+    any_block(blocks_of(e) & task_.open[k], [&](std::uint64_t at, int) {
+      if (outside(left, maybe(e.a) + at, maybe(e.b) + at, sure(k) + at)) {
+        for (const Word word : left) count += static_cast<std::uint64_t>(std::popcount(word));
+      }
+      return false;
+    });
+    return count;
+  }
+
+  void scan(Edge& e, Vertex k) {
+    if (k == none_label) {
       any_block(sure_.held[e.a] & sure_.held[e.b], [&](std::uint64_t at, int) {
         if (!store_and(lune_, sure(e.a) + at, sure(e.b) + at)) return false;
         return any_bit(lune_, at, [&](std::uint64_t label) {
-          guess = static_cast<Vertex>(label);
+          k = static_cast<Vertex>(label);
           return true;
         });
       });
     }
-    if (guess != none_label && connected(e, guess, blocks)) return record_label(e, guess);
-    const Vertex main = exact(e, guess, blocks);
+    if (k != none_label && connected(e, k)) return record_label(e, k);
+    const Vertex main = exact(e, k, blocks_of(e));
     if (main != none_label) return record_label(e, main);
     record(e, birth_mark<Format>);  // or a merge: decided when all are known
   }
@@ -62,30 +96,60 @@ class TileScan : ExactLink {
     record(e, static_cast<typename Format::Witness>(guides_.vertex[label]));
   }
 
-  // How many vertices that may be in the lune are not surely next to k.
-  std::uint64_t beyond(const Edge& e, Vertex k, Word blocks) const {
-    std::uint64_t count = 0;
-    alignas(64) Word left[lanes];
-    any_block(blocks & task_.open[k], [&](std::uint64_t at, int) {
-      if (outside(left, maybe(e.a) + at, maybe(e.b) + at, sure(k) + at)) {
-        for (const Word word : left) count += static_cast<std::uint64_t>(std::popcount(word));
-      }
-      return false;
-    });
-    return count;
-  }
-
   // Whether every vertex that may be in the lune of e is joined to k within it, whatever the order within the batch; k is
   // surely in the lune.
-  bool connected(const Edge& e, Vertex k, Word blocks) {
-    Word left = blocks & task_.open[k];
+  bool connected(const Edge& e, Vertex k) {
+    Word left = 0;
+    any_block(blocks_of(e) & task_.open[k], [&](std::uint64_t at, int bit) {
+      left |= Word{outside(rest_ + at, maybe(e.a) + at, maybe(e.b) + at, sure(k) + at)} << bit;
+      return false;
+    });
     if (left == 0) {
       ++counts_.cones;
       return true;
     }
-    left = short_rows_ ? (this->*short_rows_)(e, k) : beyond_reached(e, k, left);
-    if (left == 0) return true;
-    // The rest must each be next to something that is next to k.
+    for (const bool by_center : {task_.central_first, !task_.central_first}) {
+      for (const Vertex label : by_center ? central_ones(e, k) : middle_ones(e, k)) {
+        if (label == k) continue;
+        Word still = 0;
+        any_block(left, [&](std::uint64_t at, int bit) {
+          still |= Word{store_without(rest_ + at, rest_ + at, sure(label) + at)} << bit;
+          return false;
+        });
+        left = still;
+        if (left == 0) {
+          ++counts_.attached;
+          return true;
+        }
+      }
+    }
+    return all_attached(e, k, left);
+  }
+
+  // Vertices that surely are in the lune and next to k take their neighbors along: the likely ones, whose rows are in the cache
+  // anyway. Where there are fewer, k stands in their place.
+  using Companions = std::array<Vertex, 4>;
+  Companions central_ones(const Edge& e, Vertex k) const {
+    Companions to;
+    Word centers = sure(e.a)[0] & sure(e.b)[0] & sure(k)[0];
+    for (Vertex& label : to) {
+      label = centers != 0 ? static_cast<Vertex>(std::countr_zero(centers)) : k;
+      centers &= centers - 1;
+    }
+    return to;
+  }
+  Companions middle_ones(const Edge& e, Vertex k) const {
+    static_assert(std::tuple_size_v<Companions> == Guides::middles);
+    Companions to;
+    for (std::uint64_t m = 0; m < Guides::middles; ++m) {
+      const Vertex label = e.middles[m];
+      to[m] = has(sure(e.a), label) & has(sure(e.b), label) & has(sure(k), label) ? label : k;
+    }
+    return to;
+  }
+
+  // Whether each vertex in rest_, nonzero in these blocks, is next to something that is in the lune and next to k.
+  bool all_attached(const Edge& e, Vertex k, Word left) {
     const Word* const sa = sure(e.a);
     const Word* const sb = sure(e.b);
     for (; left != 0; left &= left - 1) {
@@ -108,112 +172,6 @@ class TileScan : ExactLink {
     ++counts_.attached;
     return true;
   }
-
-  // Vertices that surely are in the lune and next to k take their neighbors along: the likely ones, whose rows are in the cache
-  // anyway. There are at most 8.
-  struct Companions {
-    Vertex label[4 + Guides::middles];
-    int count = 0;
-  };
-  void add_central(const Edge& e, Vertex k, Companions& to) const {
-    Word centers = sure(e.a)[0] & sure(e.b)[0] & sure(k)[0];
-    for (int more = 0; more < 4 && centers != 0; ++more, centers &= centers - 1) {
-      const auto label = static_cast<Vertex>(std::countr_zero(centers));
-      to.label[to.count] = label;
-      to.count += label != k;
-    }
-  }
-  void add_middles(const Edge& e, Vertex k, Companions& to) const {
-    for (std::uint64_t m = 0; m < Guides::middles; ++m) {
-      const Vertex label = e.middles[m];
-      to.label[to.count] = label;
-      to.count += (label != k) & has(sure(e.a), label) & has(sure(e.b), label) & has(sure(k), label);
-    }
-  }
-  Companions companions(const Edge& e, Vertex k) const {
-    Companions all;
-    if (task_.central_first) add_central(e, k, all);
-    add_middles(e, k, all);
-    if (!task_.central_first) add_central(e, k, all);
-    return all;
-  }
-
-  // What may be in the lune and neither k nor its companions are surely next to, into rest_; returns its nonzero blocks.
-  Word beyond_reached(const Edge& e, Vertex k, Word blocks) {
-    Word left = 0;
-    any_block(blocks, [&](std::uint64_t at, int bit) {
-      left |= Word{outside(rest_ + at, maybe(e.a) + at, maybe(e.b) + at, sure(k) + at)} << bit;
-      return false;
-    });
-    if (left == 0) {
-      ++counts_.cones;
-      return 0;
-    }
-    const Companions all = companions(e, k);
-    for (int c = 0; c < all.count && left != 0; ++c) {
-      const Word* const row = sure(all.label[c]);
-      Word still = 0;
-      any_block(left, [&](std::uint64_t at, int bit) {
-        still |= Word{store_without(rest_ + at, rest_ + at, row + at)} << bit;
-        return false;
-      });
-      left = still;
-    }
-    counts_.attached += left == 0;
-    return left;
-  }
-  // The same for rows of a few blocks, which stay in registers: no loop whose length the machine has to guess.
-  template <int blocks>
-  Word beyond_reached_short(const Edge& e, Vertex k) {
-    const Word* const ma = maybe(e.a);
-    const Word* const mb = maybe(e.b);
-    Block rest[blocks];
-    const auto take = [&](const Word* const row) {
-      rest[0] = rest[0].without(Block::load(row));
-      Block any = rest[0];
-#pragma GCC unroll 8
-      for (int b = 1; b < blocks; ++b) {
-        rest[b] = rest[b].without(Block::load(row + 8 * b));
-        any = any | rest[b];
-      }
-      return any.any();
-    };
-#pragma GCC unroll 8
-    for (int b = 0; b < blocks; ++b) rest[b] = Block::load(ma + 8 * b) & Block::load(mb + 8 * b);
-    if (!take(sure(k))) {
-      ++counts_.cones;
-      return 0;
-    }
-    const Companions all = companions(e, k);
-    for (int c = 0; c < all.count; ++c)
-      if (!take(sure(all.label[c]))) {
-        ++counts_.attached;
-        return 0;
-      }
-    Word left = 0;
-#pragma GCC unroll 8
-    for (int b = 0; b < blocks; ++b) {
-      rest[b].store(rest_ + 8 * b);
-      left |= Word{rest[b].any()} << b;
-    }
-    return left;
-  }
-  using ShortRows = Word (TileScan::*)(const Edge&, Vertex);
-  static ShortRows short_rows(const BitShape& shape) {
-    if (shape.block != 8) return nullptr;
-    switch (shape.stride / 8) {
-      case 1: return &TileScan::beyond_reached_short<1>;
-      case 2: return &TileScan::beyond_reached_short<2>;
-      case 3: return &TileScan::beyond_reached_short<3>;
-      case 4: return &TileScan::beyond_reached_short<4>;
-      case 5: return &TileScan::beyond_reached_short<5>;
-      case 6: return &TileScan::beyond_reached_short<6>;
-      case 7: return &TileScan::beyond_reached_short<7>;
-      case 8: return &TileScan::beyond_reached_short<8>;
-      default: return nullptr;
-    }
-  }
-
   bool attached(const Edge& e, Vertex k, Vertex u) {
     ++counts_.rows;
     const Word* const sa = sure(e.a);
@@ -227,10 +185,100 @@ class TileScan : ExactLink {
     return any_block(blocks & own, hit) || any_block(blocks & ~own, hit);
   }
 
+  // The same where a row is a few blocks: a group of edges goes through one test, and only what it leaves over through the next.
+  // Within a test no branch hangs on the data, so that the machine has several edges in work at once.
+  template <int blocks>
+  void run_short() {
+    constexpr std::uint64_t group = blocks <= 4 ? 32 : 16;
+    struct Rest {
+      Block block[blocks];
+      // Takes a row out; whether anything stays.
+      bool take(const Word* const row) {
+        Block any = block[0] = block[0].without(Block::load(row));
+#pragma GCC unroll 8
+        for (int b = 1; b < blocks; ++b) any = any | (block[b] = block[b].without(Block::load(row + 8 * b)));
+        return any.any();
+      }
+    };
+    Edge edge[group];
+    Vertex guessed[group];
+    std::uint8_t which[group];  // edges of the group that are left
+    Rest rests[group];          // of those
+    for (std::uint64_t first = 0; first < task_.count; first += group) {
+      const std::uint64_t size = std::min(group, task_.count - first);
+      std::uint64_t count = 0, unguessed = 0;
+      for (std::uint64_t at = 0; at < size; ++at) {
+        if (first + at + ahead < task_.count) {  // its place among the witnesses is far from those of the edges before it
+          const auto later = task_.edges[first + at + ahead].edge;
+          __builtin_prefetch(task_.witness + task_.matrix.row(first_vertex<Format>(later)) + second_vertex<Format>(later), 1);
+        }
+        Edge& e = edge[at];
+        e = edge_of(task_.edges[first + at]);
+        const Vertex k = guessed[at] = guess(e);
+        if (k == none_label) {
+          scan(e, k);
+          ++unguessed;
+          continue;
+        }
+        record_label(e, k);
+        const Word* const ma = maybe(e.a);
+        const Word* const mb = maybe(e.b);
+        Rest rest;
+#pragma GCC unroll 8
+        for (int b = 0; b < blocks; ++b) rest.block[b] = Block::load(ma + 8 * b) & Block::load(mb + 8 * b);
+        const bool any = rest.take(sure(k));
+        rests[count] = rest;
+        which[count] = static_cast<std::uint8_t>(at);
+        count += any;
+      }
+      counts_.cones += size - unguessed - count;
+      const std::uint64_t beyond_cones = count;
+      for (const bool by_center : {task_.central_first, !task_.central_first}) {
+        const std::uint64_t before = std::exchange(count, 0);
+        for (std::uint64_t at = 0; at < before; ++at) {
+          const std::uint8_t who = which[at];
+          const Edge& e = edge[who];
+          Rest rest = rests[at];
+          bool any = true;
+          for (const Vertex label : by_center ? central_ones(e, guessed[who]) : middle_ones(e, guessed[who])) any = rest.take(sure(label));
+          rests[count] = rest;
+          which[count] = who;
+          count += any;
+        }
+      }
+      counts_.attached += beyond_cones - count;
+      for (std::uint64_t at = 0; at < count; ++at) {
+        Edge& e = edge[which[at]];
+        const Vertex k = guessed[which[at]];
+        Word held = 0;
+        for (int b = 0; b < blocks; ++b) {
+          rests[at].block[b].store(rest_ + 8 * b);
+          held |= Word{rests[at].block[b].any()} << b;
+        }
+        if (!all_attached(e, k, held)) exact(e, k, blocks_of(e));
+      }
+    }
+  }
+  using ShortRun = void (TileScan::*)();
+  static ShortRun short_run(const BitShape& shape) {
+    if (shape.block != 8) return nullptr;
+    switch (shape.stride / 8) {
+      case 1: return &TileScan::run_short<1>;
+      case 2: return &TileScan::run_short<2>;
+      case 3: return &TileScan::run_short<3>;
+      case 4: return &TileScan::run_short<4>;
+      case 5: return &TileScan::run_short<5>;
+      case 6: return &TileScan::run_short<6>;
+      case 7: return &TileScan::run_short<7>;
+      case 8: return &TileScan::run_short<8>;
+      default: return nullptr;
+    }
+  }
+
   static constexpr std::uint64_t sample = 61;
+  static constexpr std::uint64_t ahead = 16;
 
   const ScanTask<Format>& task_;
-  const ShortRows short_rows_;
 };
 
 void scan_tile(const ScanTask<Narrow>& task, ScanFound& found) { TileScan<Narrow>(task, found).run(); }

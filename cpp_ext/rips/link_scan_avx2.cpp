@@ -3,8 +3,11 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "rips/link_scan.hpp"

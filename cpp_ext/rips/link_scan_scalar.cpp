@@ -1,7 +1,10 @@
 // Link scan on plain 64-bit words: the reference, and the only one off x86.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "rips/link_scan.hpp"

@@ -207,6 +207,31 @@ def test_the_default_engine_and_what_it_says():
         ti.Rips(max_dim=2)(points, engine="links")
 
 
+@pytest.mark.parametrize("isa", SETS)
+def test_rows_of_every_width_give_what_long_rows_give(isa):
+    """Up to 4,096 points the rows of bits stay in registers, one code for each of eight widths; beyond, or in wider blocks, they do not."""
+    points = np.random.default_rng(0).normal(size=(3900, 3)) @ np.diag([1, 1, 0.1])
+    for n in range(300, 4000, 512):
+        half = ti.DistanceMatrix.from_points(points[:n]).condensed
+        cut = float(np.quantile(half, 300 / n))
+        short, long = (cpu.links_rips(half, n, cut, 2, 2, isa=isa, block=block) for block in (8, 16))
+        for field in FIELDS:
+            np.testing.assert_array_equal(getattr(short, field), getattr(long, field), err_msg=f"{field} at {n}")
+        assert len(short.death_edges) > 30 and short.counts["exact"] > 30 and short.counts["cones"] > 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system holds no process to some cores")
+def test_threads_of_a_process_that_is_held_to_one_core():
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); held = os.sched_getaffinity(0)\n"
+        "import numpy as np, topo_interp as ti\n"
+        "x = np.random.default_rng(0).normal(size=(600, 8))\n"
+        "one, four = (ti.Rips()(x, engine='links', threads=k) for k in (1, 4))\n"
+        "assert (one[1] == four[1]).all() and len(one[1]) > 100 and os.sched_getaffinity(0) == held"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
 def test_two_calls_at_once(large):
     squares = [large["noise"], large["torus"], large["ring"]] * 2
     alone = [bars(square) for square in squares]
