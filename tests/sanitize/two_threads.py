@@ -22,10 +22,13 @@ def main(seconds: float) -> None:
     folder = os.environ.get("TOPO_INTERP_BUILD", "")
     assert folder in cpu.__file__, f"the extension is {cpu.__file__}, not the instrumented one of {folder}"
     rng = np.random.default_rng(0)
-    # Below 32,768 edges a call scans the links with one thread; the last cloud has 79,800.
-    clouds = [rng.normal(size=(n, d)) for n, d in ((60, 3), (150, 17), (400, 3))]
+    # Below 32,768 edges a call scans the links with one thread, below 256 columns it writes them with one; the last cloud has more of both.
+    clouds = [rng.normal(size=(n, d)) for n, d in ((60, 3), (150, 17), (400, 12))]
     recipe = ti.Rips(max_dim=1)
     want = [recipe(cloud, engine="links", threads=1) for cloud in clouds]
+    half = recipe.distance_matrix(clouds[-1])
+    counts = cpu.links_rips(half.condensed, half.n, float("inf"), 2, 1).counts
+    assert counts["edges"] >= 32768 and counts["columns"] >= 256, counts
     deadline = time.monotonic() + seconds
     rounds = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
