@@ -12,7 +12,7 @@ class TileScan : ExactLink {
         task_(task) {}
 
   void run() {
-    if (const ShortRun run = short_run(task_.shape)) {
+    if (const Groups run = groups(task_.shape)) {
       (this->*run)();
     } else {
       for (std::uint64_t k = 0; k < task_.count; ++k) {
@@ -193,25 +193,19 @@ class TileScan : ExactLink {
     return any_block(blocks & own, hit) || any_block(blocks & ~own, hit);
   }
 
-  // The same where a row is a few blocks: a group of edges goes through one test, and only what it leaves over through the next.
-  // Within a test no branch hangs on the data, so that the machine has several edges in work at once.
-  template <int blocks>
-  void run_short() {
-    constexpr std::uint64_t group = blocks <= 4 ? 32 : 16;
-    struct Rest {
-      Block block[blocks];
-      // Takes a row out; whether anything stays.
-      bool take(const Word* const row) {
-        Block any = block[0] = block[0].without(Block::load(row));
-#pragma GCC unroll 8
-        for (int b = 1; b < blocks; ++b) any = any | (block[b] = block[b].without(Block::load(row + 8 * b)));
-        return any.any();
-      }
-    };
+  // The same for rows that are not too long: a group of edges goes through one test, and only what it leaves over through the next.
+  // Within a test no branch hangs on the data, so that the machine has several edges in work at once. `fixed` blocks in a row, or 0
+  // for any number up to `most_blocks`.
+  template <int fixed>
+  void run_groups() {
+    constexpr std::uint64_t most = fixed != 0 ? fixed : most_blocks;
+    constexpr std::uint64_t group = most <= 4 ? 32 : most <= 8 ? 16 : 8;
+    const int blocks = fixed != 0 ? fixed : static_cast<int>(stride_ / lanes);
+    const std::uint64_t words = lanes * static_cast<std::uint64_t>(blocks);
     Edge edge[group];
     Vertex guessed[group];
-    std::uint8_t which[group];  // edges of the group that are left
-    Rest rests[group];          // of those
+    std::uint8_t which[group];                    // edges of the group that are left
+    alignas(64) Word rests[group * most * lanes];  // of those: what may be in the lune and nothing so far is surely next to
     for (std::uint64_t first = 0; first < task_.count; first += group) {
       const std::uint64_t size = std::min(group, task_.count - first);
       std::uint64_t count = 0, unguessed = 0;
@@ -228,27 +222,27 @@ class TileScan : ExactLink {
         record_label(e, k);
         const Word* const ma = maybe(e.a);
         const Word* const mb = maybe(e.b);
-        Rest rest;
-#pragma GCC unroll 8
-        for (int b = 0; b < blocks; ++b) rest.block[b] = Block::load(ma + 8 * b) & Block::load(mb + 8 * b);
-        const bool any = rest.take(sure(k));
-        rests[count] = rest;
+        const Word* const sk = sure(k);
         which[count] = static_cast<std::uint8_t>(at);
-        count += any;
+        count += store_blocks(rests + count * words, blocks, [&](std::uint64_t word) {
+          return (Block::load(ma + word) & Block::load(mb + word)).without(Block::load(sk + word));
+        });
       }
       counts_.cones += size - unguessed - count;
       const std::uint64_t beyond_cones = count;
       for (const bool by_center : {task_.central_first, !task_.central_first}) {
         const std::uint64_t before = std::exchange(count, 0);
         for (std::uint64_t at = 0; at < before; ++at) {
-          const std::uint8_t who = which[at];
-          const Edge& e = edge[who];
-          Rest rest = rests[at];
-          bool any = true;
-          for (const Vertex label : by_center ? central_ones(e, guessed[who]) : middle_ones(e, guessed[who])) any = rest.take(sure(label));
-          rests[count] = rest;
-          which[count] = who;
-          count += any;
+          const Edge& e = edge[which[at]];
+          const Vertex k = guessed[which[at]];
+          const Companions more = by_center ? central_ones(e, k) : middle_ones(e, k);
+          const Word* const rows[] = {sure(more[0]), sure(more[1]), sure(more[2]), sure(more[3])};
+          const Word* const rest = rests + at * words;
+          which[count] = which[at];
+          count += store_blocks(rests + count * words, blocks, [&](std::uint64_t word) {
+            return Block::load(rest + word).without(Block::load(rows[0] + word) | Block::load(rows[1] + word) |
+                                                    Block::load(rows[2] + word) | Block::load(rows[3] + word));
+          });
         }
       }
       counts_.attached += beyond_cones - count;
@@ -256,32 +250,45 @@ class TileScan : ExactLink {
         Edge& e = edge[which[at]];
         const Vertex k = guessed[which[at]];
         Word held = 0;
-        for (int b = 0; b < blocks; ++b) {
-          rests[at].block[b].store(rest_ + 8 * b);
-          held |= Word{rests[at].block[b].any()} << b;
+        for (std::uint64_t word = 0; word < words; word += lanes) {
+          held |= Word{store_and(rest_ + word, rests + at * words + word, rests + at * words + word)} << (word / lanes);
         }
         if (!all_attached(e, k, held)) exact(e, k, blocks_of(e));
       }
     }
   }
-  using ShortRun = void (TileScan::*)();
-  static ShortRun short_run(const BitShape& shape) {
-    if (shape.block != 8) return nullptr;
-    switch (shape.stride / 8) {
-      case 1: return &TileScan::run_short<1>;
-      case 2: return &TileScan::run_short<2>;
-      case 3: return &TileScan::run_short<3>;
-      case 4: return &TileScan::run_short<4>;
-      case 5: return &TileScan::run_short<5>;
-      case 6: return &TileScan::run_short<6>;
-      case 7: return &TileScan::run_short<7>;
-      case 8: return &TileScan::run_short<8>;
-      default: return nullptr;
+  // out = value(first word) of every block; whether any is nonzero.
+  template <class Value>
+  [[gnu::always_inline]] static bool store_blocks(Word* out, int blocks, Value&& value) {
+    Block any = value(0);
+    any.store(out);
+#pragma GCC unroll 8
+    for (int b = 1; b < blocks; ++b) {
+      const Block one = value(lanes * static_cast<std::uint64_t>(b));
+      one.store(out + lanes * static_cast<std::uint64_t>(b));
+      any = any | one;
+    }
+    return any.any();
+  }
+  using Groups = void (TileScan::*)();
+  static Groups groups(const BitShape& shape) {
+    if (shape.block != lanes || shape.stride > lanes * most_blocks) return nullptr;
+    switch (shape.stride / lanes) {
+      case 1: return &TileScan::run_groups<1>;
+      case 2: return &TileScan::run_groups<2>;
+      case 3: return &TileScan::run_groups<3>;
+      case 4: return &TileScan::run_groups<4>;
+      case 5: return &TileScan::run_groups<5>;
+      case 6: return &TileScan::run_groups<6>;
+      case 7: return &TileScan::run_groups<7>;
+      case 8: return &TileScan::run_groups<8>;
+      default: return &TileScan::run_groups<0>;
     }
   }
 
   static constexpr std::uint64_t sample = 61;
   static constexpr std::uint64_t ahead = 16;
+  static constexpr std::uint64_t most_blocks = 64;
 
   const ScanTask<Format>& task_;
 };
