@@ -20,8 +20,9 @@
 
 namespace topo_interp {
 
-// Moves a thread that was just started or woken up off the core of this one. On a virtual machine Linux takes an idle core for one
-// that somebody else keeps busy, and leaves the thread in line behind this one until the next balancing, milliseconds later.
+// Moves a thread that was just started or woken up, and has not ended, off the core of this one. On a virtual machine Linux takes an
+// idle core for one that somebody else keeps busy, and leaves the thread in line behind this one until the next balancing,
+// milliseconds later.
 inline void send_away(std::thread& started) {
 #if defined(__linux__)
   cpu_set_t allowed, elsewhere;
@@ -68,7 +69,11 @@ class Crew {
     call_ = [](void* what, int thread) { (*static_cast<std::remove_reference_t<Work>*>(what))(thread); };
     what_ = &work;
     busy_.store(static_cast<std::uint32_t>(others_.size()), std::memory_order_relaxed);
+    const bool wakes = asleep_.load(std::memory_order_relaxed) != 0;
     begin();
+    if (wakes && others_.size() < 8) {  // more take longer to send away than a short piece takes
+      for (std::thread& other : others_) send_away(other);
+    }
     guarded(0);
     watch([this] { return busy_.load(std::memory_order_acquire) == 0; });
     for (std::uint32_t left; (left = busy_.load(std::memory_order_acquire)) != 0;) busy_.wait(left, std::memory_order_acquire);
@@ -76,7 +81,7 @@ class Crew {
   }
 
  private:
-  // Looks for some ten microseconds, for the next piece is often there before a thread would have gone to sleep and been woken up.
+  // Looks for some tens of microseconds, by the machine, for the next piece is often there before a thread would have gone to sleep and been woken up.
   // Whoever stands in line for this core goes first.
   template <class Done>
   static void watch(Done&& done) {
@@ -90,11 +95,8 @@ class Crew {
     }
   }
   void begin() {
-    const bool wakes = asleep_.load(std::memory_order_relaxed) != 0;
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
-    if (!wakes) return;
-    for (std::thread& other : others_) send_away(other);
   }
   void guarded(int thread) {
     try {

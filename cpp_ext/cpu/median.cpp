@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 #include <random>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -59,7 +60,7 @@ float median_of(const float* values, std::int64_t count, int threads, const Cont
   const std::int64_t pieces = pieces_of(count, piece);
   threads = static_cast<int>(std::clamp<std::int64_t>(threads, 1, pieces));
   const std::int64_t lower = (count - 1) / 2, upper = count / 2;
-  for (Bracket bracket = guess(values, count);; bracket = {}) {  // all values lie in the bracket of zero and infinity
+  for (const Bracket& bracket : {guess(values, count), Bracket()}) {  // all values lie in the bracket of zero and infinity
     std::vector<Split> parts(static_cast<std::size_t>(threads));
     parallel_for(threads, pieces, control, [&](std::int64_t at, int worker) {
       parts[static_cast<std::size_t>(worker)].take(values + at * piece, std::min(piece, count - at * piece), bracket);
@@ -86,6 +87,7 @@ float median_of(const float* values, std::int64_t count, int threads, const Cont
     }
     return static_cast<float>((static_cast<double>(value_at(lower)) + static_cast<double>(value_at(upper))) / 2);
   }
+  throw std::invalid_argument("the median of numbers >= 0 was asked for, and some are not");
 }
 
 }  // namespace topo_interp

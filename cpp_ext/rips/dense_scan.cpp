@@ -112,15 +112,16 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
   std::vector<ScanFound> found(static_cast<std::size_t>(options.threads));
   for (ScanFound& part : found) part.scratch.resize(3 * shape.stride);
   Tiles<Format> tiles;
-  Crew crew(sorted.count < 32768 ? 1 : options.threads);
+  Crew crew(sorted.count < 32768 ? 1 : options.threads), alone(1);
   bool central_first = true;
   for (std::uint64_t start = 0; start < sorted.count && !control.stopped();) {
     // Within a batch nothing is sure, so that the first batches, which are all of a small cloud, must be small.
     const std::uint64_t least = std::clamp<std::uint64_t>(start / 8, 64, 8192);
     const std::uint64_t count = std::min(sorted.count - start, std::max(least, start / batch_share));
-    tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, crew, control);
+    Crew& team = count < 4096 && crew.threads() > 4 ? alone : crew;  // the rounds of many take longer than so few edges
+    tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, team, control);
     const auto for_pieces = [&](std::uint64_t pieces, auto&& body) {
-      parallel_for(crew, static_cast<std::int64_t>(pieces), control,
+      parallel_for(team, static_cast<std::int64_t>(pieces), control,
                    [&](std::int64_t piece, int thread) { body(static_cast<std::uint64_t>(piece), thread); });
     };
     // What may have been in the last batch is sure now.

@@ -186,8 +186,9 @@ SortedEdges<Format> sort_edges(const Condensed& matrix, float cut, int threads, 
   begin[buckets] = total;
   if (control.stopped()) return out;
 
-  auto items = std::make_unique_for_overwrite<Item[]>(total + parts);
-  for (std::size_t part = 0; part < parts; ++part) offset[part][buckets] = total + part;  // what stays out overwrites itself
+  constexpr std::size_t apart = 64 / sizeof(Item) + 1;  // on a cache line of its own, what stays out overwrites itself
+  auto items = std::make_unique_for_overwrite<Item[]>(total + (parts + 1) * apart);
+  for (std::size_t part = 0; part < parts; ++part) offset[part][buckets] = total + (part + 1) * apart;
   for_edges([&](std::uint64_t* const places, std::uint32_t bucket, Vertex i, Vertex j, float length) {
     items[places[bucket]] = {length_bits(length), pack_edge<Format>(i, j)};
     places[bucket] += bucket < buckets;

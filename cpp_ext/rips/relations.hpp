@@ -23,14 +23,17 @@ struct Death {
 // deaths alone decides what is written and counted.
 template <class Graph>
 void reduce(const Graph& graph, const std::vector<Death>& deaths, int threads, LinksResult& result, Control& control) {
-  struct Written {
+  struct alignas(64) Written {  // on cache lines of its own, as a thread writes to it all the time
     const Death* death;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> entries;
     std::uint64_t expanded;
   };
   const Field field(result.field);
   Crew crew(deaths.size() < 256 ? 1 : threads), alone(1);  // starting a thread takes longer than so few columns
-  std::vector<Expander<Graph>> expanders(static_cast<std::size_t>(crew.threads()), Expander<Graph>(graph, field));
+  struct alignas(64) Writer {
+    Expander<Graph> expander;
+  };
+  std::vector<Writer> writers(static_cast<std::size_t>(crew.threads()), Writer{Expander<Graph>(graph, field)});
   std::vector<Written> window(128);
   PivotColumn column(result.birth_edges.size(), field);
   std::vector<std::uint32_t> owner(result.birth_edges.size(), none);
@@ -66,7 +69,7 @@ void reduce(const Graph& graph, const std::vector<Death>& deaths, int threads, L
       }
     }
     parallel_for(held < 8 ? alone : crew, static_cast<std::int64_t>(held), control, [&](std::int64_t at, int thread) {
-      write(expanders[static_cast<std::size_t>(thread)], window[static_cast<std::size_t>(at)]);
+      write(writers[static_cast<std::size_t>(thread)].expander, window[static_cast<std::size_t>(at)]);
     });
     for (std::size_t at = 0; at < held; ++at) {
       if (control.stopped()) return;

@@ -187,6 +187,12 @@ def test_the_median_kernel_has_the_bits_of_numpy(count):
             assert cpu.median(values, threads) == float(np.median(values))
 
 
+def test_the_median_kernel_refuses_what_has_none():
+    for values in (np.full(3, -1), np.full(3, np.nan), np.full(100_000, np.nan)):
+        with pytest.raises(ValueError, match="numbers >= 0"):
+            cpu.median(values.astype(np.float32), 2)
+
+
 def test_a_median_that_the_sample_of_the_kernel_misses_is_found_all_the_same():
     count, state, drawn = 100_000, 1, []
     for _ in range(16384):  # where the kernel looks first

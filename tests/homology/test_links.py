@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -218,19 +219,40 @@ def test_rows_of_every_width_give_what_long_rows_give(isa):
         short, long = (cpu.links_rips(half, n, cut, 2, 2, isa=isa, block=block) for block in (8, 16))
         for field in FIELDS:
             np.testing.assert_array_equal(getattr(short, field), getattr(long, field), err_msg=f"{field} at {n}")
-        assert len(short.death_edges) > 30 and short.counts["exact"] > 30 and short.counts["cones"] > 1000
+        for name in ("cones", "attached", "exact"):  # a test that fails too often would be made good by the exact one
+            assert short.counts[name] == long.counts[name] > 30, (name, n)
+        assert len(short.death_edges) > 30
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system holds no process to some cores")
 def test_threads_of_a_process_that_is_held_to_one_core():
     code = (
-        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); held = os.sched_getaffinity(0)\n"
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "import numpy as np, topo_interp as ti\n"
         "x = np.random.default_rng(0).normal(size=(600, 8))\n"
         "one, four = (ti.Rips()(x, engine='links', threads=k) for k in (1, 4))\n"
-        "assert (one[1] == four[1]).all() and len(one[1]) > 100 and os.sched_getaffinity(0) == held"
+        "assert (one[1] == four[1]).all() and len(one[1]) > 100"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="reads the cores of threads in /proc")
+@pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: [0])(0)) < 2, reason="one core")
+def test_threads_keep_the_cores_of_the_process():
+    """A thread that is moved to another core may use all cores of the process again."""
+    half = ti.DistanceMatrix.from_points(np.random.default_rng(0).normal(size=(3000, 64))).condensed
+
+    def cores(task: str) -> str | None:
+        with contextlib.suppress(OSError), open(f"/proc/self/task/{task}/status") as status:
+            return next(line for line in status if line.startswith("Cpus_allowed_list"))
+
+    held, samples = cores(str(threading.get_native_id())), []
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(cpu.links_rips, half, 3000, math.inf, 2, 2)
+        while not running.done():
+            samples.append(all(cores(task) in (held, None) for task in os.listdir("/proc/self/task")))
+            time.sleep(0.002)
+    assert len(samples) > 20 and sum(samples) > 0.9 * len(samples)
 
 
 def test_two_calls_at_once(large):

@@ -22,7 +22,7 @@ def main(seconds: float) -> None:
     folder = os.environ.get("TOPO_INTERP_BUILD", "")
     assert folder in cpu.__file__, f"the extension is {cpu.__file__}, not the instrumented one of {folder}"
     rng = np.random.default_rng(0)
-    # Below 32,768 edges a call scans the links with one thread, below 256 columns it writes them with one; the last cloud has more of both.
+    # Below 32,768 edges a call scans the links with one thread, below 256 deaths it writes their columns with one; the last has more of both.
     clouds = [rng.normal(size=(n, d)) for n, d in ((60, 3), (150, 17), (400, 12))]
     recipe = ti.Rips(max_dim=1)
     want = [recipe(cloud, engine="links", threads=1) for cloud in clouds]
