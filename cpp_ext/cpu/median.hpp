@@ -6,7 +6,7 @@
 
 namespace topo_interp {
 
-// The median of `count` >= 1 finite numbers >= 0: the mean of the two middle ones where the
+// The median of `count` >= 1 numbers >= 0 (their bits order like their values): the mean of the two middle ones where the
 // count is even, exactly rounded to float32.
 float median_of(const float* values, std::int64_t count, int threads, const Control& control);
 

@@ -118,7 +118,7 @@ ScanFound scan_all(const Condensed& matrix, const SortedEdges<Format>& sorted, c
     // Within a batch nothing is sure, so that the first batches, which are all of a small cloud, must be small.
     const std::uint64_t least = std::clamp<std::uint64_t>(start / 8, 64, 8192);
     const std::uint64_t count = std::min(sorted.count - start, std::max(least, start / batch_share));
-    Crew& team = count < 4096 && crew.threads() > 4 ? alone : crew;  // the rounds of many take longer than so few edges
+    Crew& team = count < 4096 ? alone : crew;
     tiles.group(sorted.edges.get() + start, count, guides, shape.label_bits, side, team, control);
     const auto for_pieces = [&](std::uint64_t pieces, auto&& body) {
       parallel_for(team, static_cast<std::int64_t>(pieces), control,

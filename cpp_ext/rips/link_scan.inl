@@ -12,8 +12,8 @@ class TileScan : ExactLink {
         task_(task) {}
 
   void run() {
-    if (const Groups run = groups(task_.shape)) {
-      (this->*run)();
+    if (block_ == lanes) {
+      run_groups();
     } else {
       for (std::uint64_t k = 0; k < task_.count; ++k) {
         fetch_place(k + ahead);
@@ -193,19 +193,14 @@ class TileScan : ExactLink {
     return any_block(blocks & own, hit) || any_block(blocks & ~own, hit);
   }
 
-  // The same for rows that are not too long: a group of edges goes through one test, and only what it leaves over through the next.
-  // Within a test no branch hangs on the data, so that the machine has several edges in work at once. `fixed` blocks in a row, or 0
-  // for any number up to `most_blocks`.
-  template <int fixed>
+  // The same for rows whose blocks are as short as can be: a group of edges goes through one test, and only what it leaves over
+  // through the next. Within a test no branch hangs on the data, so that the machine has several edges in work at once.
   void run_groups() {
-    constexpr std::uint64_t most = fixed != 0 ? fixed : most_blocks;
-    constexpr std::uint64_t group = most <= 4 ? 32 : most <= 8 ? 16 : 8;
-    const int blocks = fixed != 0 ? fixed : static_cast<int>(stride_ / lanes);
-    const std::uint64_t words = lanes * static_cast<std::uint64_t>(blocks);
+    constexpr std::uint64_t group = 8;
     Edge edge[group];
     Vertex guessed[group];
-    std::uint8_t which[group];                    // edges of the group that are left
-    alignas(64) Word rests[group * most * lanes];  // of those: what may be in the lune and nothing so far is surely next to
+    std::uint8_t which[group];                            // edges of the group that are left
+    alignas(64) Word rests[group * most_blocks * lanes];  // of those: what may be in the lune and nothing so far is surely next to
     for (std::uint64_t first = 0; first < task_.count; first += group) {
       const std::uint64_t size = std::min(group, task_.count - first);
       std::uint64_t count = 0, unguessed = 0;
@@ -224,7 +219,7 @@ class TileScan : ExactLink {
         const Word* const mb = maybe(e.b);
         const Word* const sk = sure(k);
         which[count] = static_cast<std::uint8_t>(at);
-        count += store_blocks(rests + count * words, blocks, [&](std::uint64_t word) {
+        count += store_row(rests + count * stride_, [&](std::uint64_t word) {
           return (Block::load(ma + word) & Block::load(mb + word)).without(Block::load(sk + word));
         });
       }
@@ -237,9 +232,9 @@ class TileScan : ExactLink {
           const Vertex k = guessed[which[at]];
           const Companions more = by_center ? central_ones(e, k) : middle_ones(e, k);
           const Word* const rows[] = {sure(more[0]), sure(more[1]), sure(more[2]), sure(more[3])};
-          const Word* const rest = rests + at * words;
+          const Word* const rest = rests + at * stride_;
           which[count] = which[at];
-          count += store_blocks(rests + count * words, blocks, [&](std::uint64_t word) {
+          count += store_row(rests + count * stride_, [&](std::uint64_t word) {
             return Block::load(rest + word).without(Block::load(rows[0] + word) | Block::load(rows[1] + word) |
                                                     Block::load(rows[2] + word) | Block::load(rows[3] + word));
           });
@@ -250,45 +245,30 @@ class TileScan : ExactLink {
         Edge& e = edge[which[at]];
         const Vertex k = guessed[which[at]];
         Word held = 0;
-        for (std::uint64_t word = 0; word < words; word += lanes) {
-          held |= Word{store_and(rest_ + word, rests + at * words + word, rests + at * words + word)} << (word / lanes);
+        const Word* const rest = rests + at * stride_;
+        for (std::uint64_t word = 0; word < stride_; word += lanes) {
+          held |= Word{store_and(rest_ + word, rest + word, rest + word)} << (word / lanes);
         }
         if (!all_attached(e, k, held)) exact(e, k, blocks_of(e));
       }
     }
   }
-  // out = value(first word) of every block; whether any is nonzero.
+  // out = value(first word) of every block of a row; whether any is nonzero.
   template <class Value>
-  [[gnu::always_inline]] static bool store_blocks(Word* out, int blocks, Value&& value) {
+  [[gnu::always_inline]] bool store_row(Word* out, Value&& value) const {
     Block any = value(0);
     any.store(out);
-#pragma GCC unroll 8
-    for (int b = 1; b < blocks; ++b) {
-      const Block one = value(lanes * static_cast<std::uint64_t>(b));
-      one.store(out + lanes * static_cast<std::uint64_t>(b));
+    for (std::uint64_t word = lanes; word < stride_; word += lanes) {
+      const Block one = value(word);
+      one.store(out + word);
       any = any | one;
     }
     return any.any();
   }
-  using Groups = void (TileScan::*)();
-  static Groups groups(const BitShape& shape) {
-    if (shape.block != lanes || shape.stride > lanes * most_blocks) return nullptr;
-    switch (shape.stride / lanes) {
-      case 1: return &TileScan::run_groups<1>;
-      case 2: return &TileScan::run_groups<2>;
-      case 3: return &TileScan::run_groups<3>;
-      case 4: return &TileScan::run_groups<4>;
-      case 5: return &TileScan::run_groups<5>;
-      case 6: return &TileScan::run_groups<6>;
-      case 7: return &TileScan::run_groups<7>;
-      case 8: return &TileScan::run_groups<8>;
-      default: return &TileScan::run_groups<0>;
-    }
-  }
 
   static constexpr std::uint64_t sample = 61;
   static constexpr std::uint64_t ahead = 16;
-  static constexpr std::uint64_t most_blocks = 64;
+  static constexpr std::uint64_t most_blocks = 64;  // in a row: as many as `held` has bits
 
   const ScanTask<Format>& task_;
 };

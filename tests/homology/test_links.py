@@ -210,8 +210,7 @@ def test_the_default_engine_and_what_it_says():
 
 @pytest.mark.parametrize("isa", SETS)
 def test_rows_of_every_width_give_what_long_rows_give(isa):
-    """Up to 32,768 points edges are tested by groups, with one code for each of eight widths and one for more; in wider blocks, as
-    beyond, each edge goes alone."""
+    """Up to 32,768 points edges are tested by groups; in wider blocks, as beyond, each edge goes alone."""
     points = np.random.default_rng(0).normal(size=(4400, 3)) @ np.diag([1, 1, 0.1])
     for n in range(300, 4400, 512) if isa == SETS[-1] else (300, 2348, 4396):
         half = ti.DistanceMatrix.from_points(points[:n]).condensed
